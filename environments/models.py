@@ -1,0 +1,120 @@
+"""Clusters, and the Tracardi installations in them."""
+
+from typing import ClassVar, Self
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from accounts.models import User
+from accounts.policy import environments_with
+from accounts.roles import VERB_WORDS, Verb
+from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
+from environments.crypto import EncryptedTextField
+from environments.naming import InvalidTenantError, Naming, Side
+
+
+class Cluster(models.Model):
+    """A connection to one Elasticsearch or OpenSearch."""
+
+    class Authentication(models.TextChoices):
+        NONE = "none", "None"
+        BASIC = "basic", "User name and password"
+        API_KEY = "api-key", "API key"
+
+    name = models.CharField(max_length=100, unique=True)
+    url = models.URLField(max_length=300, help_text="For example https://search.example.com:9200")
+    authentication = models.CharField(
+        max_length=10, choices=Authentication.choices, default=Authentication.NONE
+    )
+    username = models.CharField(max_length=100, blank=True)
+    # The password or the API key (id:key); encrypted, and shown to nobody.
+    secret = EncryptedTextField(blank=True)
+    ca_certificate = models.TextField(
+        blank=True, help_text="The authority that signed the cluster's certificate, as PEM."
+    )
+    # Pinned at the first connection: another cluster behind the same address is refused.
+    uuid = models.CharField(max_length=40, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EnvironmentQuerySet(models.QuerySet["Environment"]):
+    def visible_to(self, user: User, verb: Verb = Verb.VIEW_DASHBOARD) -> Self:
+        """Keep the environments where `user` may do `verb`."""
+        ids = environments_with(user, verb)
+        return self.all() if ids is None else self.filter(pk__in=ids)
+
+    def staging(self) -> Self:
+        return self.filter(kind=Side.STAGING.value)
+
+    def production(self) -> Self:
+        return self.filter(kind=Side.PRODUCTION.value)
+
+
+class Environment(models.Model):
+    """One Tracardi installation's set of indices: cluster, version, tenant and kind."""
+
+    name = models.CharField(max_length=100, unique=True)
+    slug = models.SlugField(max_length=60, unique=True)
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="environments")
+    version = models.CharField(
+        max_length=10, choices=[(version, version) for version in SUPPORTED_VERSIONS]
+    )
+    tenant = models.CharField(max_length=60)
+    kind = models.CharField(max_length=10, choices=[(s.value, s.value.capitalize()) for s in Side])
+    # A staging environment and the production that it feeds are a pipeline.
+    promotes_to = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="fed_by"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = EnvironmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("kind", "name")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["cluster", "version", "tenant", "kind"], name="environments_one_of_each"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(promotes_to=models.F("id")),
+                name="environments_never_promotes_to_itself",
+            ),
+        )
+        permissions = tuple((verb.value, f"Can {VERB_WORDS[verb]}") for verb in Verb)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def environment(self) -> Self:
+        """Itself: what belongs to an environment has this attribute (see accounts.policy)."""
+        return self
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return catalogue_for(self.version)
+
+    @property
+    def naming(self) -> Naming:
+        return Naming(self.catalogue, self.tenant, Side(self.kind))
+
+    @property
+    def is_production(self) -> bool:
+        return self.kind == Side.PRODUCTION.value
+
+    def clean(self) -> None:
+        try:
+            Naming(self.catalogue, self.tenant, Side(self.kind))
+        except InvalidTenantError as error:
+            raise ValidationError({"tenant": str(error)}) from error
+        if self.promotes_to is not None:
+            if self.is_production:
+                raise ValidationError({"promotes_to": "Only a staging environment promotes."})
+            if not self.promotes_to.is_production:
+                raise ValidationError({"promotes_to": "Promote to a production environment."})

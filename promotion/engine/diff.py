@@ -1,0 +1,105 @@
+"""The difference of two trees, by document."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from promotion.engine.manifest import Entry, Tree
+
+
+class Change(StrEnum):
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    NOISE = "noise"
+
+
+@dataclass(frozen=True)
+class DocumentChange:
+    """One document's difference; `before` or `after` is None where it is not there."""
+
+    kind: Change
+    before: Entry | None
+    after: Entry | None
+
+    @property
+    def entry(self) -> Entry:
+        entry = self.after or self.before
+        if entry is None:
+            raise ValueError("a change has a before or an after")
+        return entry
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many documents of a resource differ, and how."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    noise: int = 0
+    total_before: int = 0
+    total_after: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether anything differs that a person would call a change."""
+        return bool(self.added or self.changed or self.removed)
+
+    @property
+    def removes_much(self) -> bool:
+        """Whether a separate consent is due: all of a resource, or over a fifth of it, goes.
+
+        A single document out of a handful is a fifth soon, so a removal of one asks for nothing
+        unless it empties the resource.
+        """
+        if not self.removed:
+            return False
+        return self.total_after == 0 or (self.removed > 1 and self.removed * 5 > self.total_before)
+
+
+def compare(before: Tree, after: Tree) -> list[DocumentChange]:
+    """Return what differs, sorted by id; equal documents are left out."""
+    changes = []
+    for doc_id in sorted(before.by_id.keys() | after.by_id.keys()):
+        old, new = before.by_id.get(doc_id), after.by_id.get(doc_id)
+        kind = _kind(old, new)
+        if kind is not None:
+            changes.append(DocumentChange(kind, old, new))
+    return changes
+
+
+def _kind(old: Entry | None, new: Entry | None) -> Change | None:
+    if old is not None and new is not None:
+        if old.exact == new.exact:
+            return None
+        return Change.NOISE if old.content == new.content else Change.CHANGED
+    present = new or old
+    if present is not None and not present.content:
+        return Change.NOISE
+    return Change.ADDED if old is None else Change.REMOVED
+
+
+def count(before: Tree, after: Tree) -> Counts:
+    """Count what differs."""
+    kinds = [change.kind for change in compare(before, after)]
+    return Counts(
+        added=kinds.count(Change.ADDED),
+        changed=kinds.count(Change.CHANGED),
+        removed=kinds.count(Change.REMOVED),
+        noise=kinds.count(Change.NOISE),
+        total_before=len(before.entries),
+        total_after=len(after.entries),
+    )
+
+
+def total(counts: Mapping[str, Counts]) -> Counts:
+    """Return the sum over all resources."""
+    return Counts(
+        added=sum(c.added for c in counts.values()),
+        changed=sum(c.changed for c in counts.values()),
+        removed=sum(c.removed for c in counts.values()),
+        noise=sum(c.noise for c in counts.values()),
+        total_before=sum(c.total_before for c in counts.values()),
+        total_after=sum(c.total_after for c in counts.values()),
+    )

@@ -1,0 +1,19 @@
+"""Fixtures for all tests."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from devtools.elasticsearch.node import start
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url() -> Iterator[str]:
+    """The address of a real engine: TEST_ELASTICSEARCH_URL, or a node started for this run."""
+    given = os.environ.get("TEST_ELASTICSEARCH_URL")
+    if given:
+        yield given
+        return
+    with start() as node:
+        yield node.url

@@ -1,0 +1,15 @@
+"""App configurations of the project itself: its templates and static files, and the admin site."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class ConsoleConfig(AppConfig):
+    name = "tracardi_console"
+    verbose_name = "Tracardi Console"
+
+
+class ConsoleAdminConfig(AdminConfig):
+    """Django's admin with the console's own site."""
+
+    default_site = "tracardi_console.site.ConsoleAdminSite"
