@@ -3,11 +3,11 @@
 The adapters are `promotion.cluster` (a real Elasticsearch) and `promotion.store` (the database).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
-from promotion.engine.manifest import Manifest, Tree
+from promotion.engine.manifest import Manifest, Tree, TreeDigests
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,8 @@ class IndexState:
     uuid: str
     aliases: tuple[str, ...]
     mapping_version: int
-    mapping: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    mapping_digest: str
     settings_digest: str
-    write_blocked: bool
-    is_open: bool
-    shards: int
-    replicas: int
 
 
 @dataclass(frozen=True)
@@ -63,144 +58,55 @@ class ShardMarks:
         return self.max_seq_no == self.local_checkpoint
 
 
-@dataclass(frozen=True)
-class ClusterFacts:
-    """What preflight asks about a cluster. `free_shards` is None where there is no limit known."""
+class Reader(Protocol):
+    """A cluster that is only read. All methods raise the errors of `promotion.engine.errors`."""
 
-    uuid: str
-    version: str
-    distribution: str
-    status: str
-    free_shards: int | None
-    flood_stage_indices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class AliasAction:
-    """One action of an `_aliases` request."""
-
-    kind: str  # "add", "remove" or "remove_index"
-    index: str
-    alias: str | None = None
-    write: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"index": self.index}
-        if self.alias is not None:
-            body["alias"] = self.alias
-        if self.write:
-            body["is_write_index"] = True
-        return {self.kind: body}
-
-
-class Engine(Protocol):
-    """A cluster. All methods raise the errors of `promotion.engine.errors`."""
-
-    def facts(self) -> ClusterFacts: ...
-
-    def states(self, expression: Sequence[str]) -> dict[str, IndexState]:
-        """Return the indices that the names, aliases or patterns resolve to; missing ones are left
-        out."""
+    def states(self, names: Sequence[str]) -> dict[str, IndexState]:
+        """Return the indices that names, aliases or patterns resolve to, by concrete name."""
 
     def marks(self, names: Sequence[str]) -> dict[str, ShardMarks]:
-        """Return the sequence numbers of the named indices, by concrete index."""
+        """Return the sequence numbers of the indices called `names`."""
 
-    def refresh(self, names: Sequence[str]) -> None: ...
+    def refresh(self, names: Sequence[str]) -> None:
+        """Make every acknowledged write of the indices visible to searches."""
 
     def read(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Yield every document of an index: its id and its exact `_source`."""
 
-    def template_for(self, name: str) -> str | None:
-        """Return what an index template would give an index of this name, in words, or None."""
-
-    def create(
-        self, name: str, *, mapping: Mapping[str, Any], settings: Mapping[str, Any]
-    ) -> None: ...
-
-    def load(self, index: str, documents: Iterable[tuple[str, bytes]]) -> int:
-        """Write the documents with `op_type` index and return how many."""
-
-    def delete_documents(self, index: str, ids: Sequence[str]) -> None: ...
-
-    def clone(self, source: str, target: str, *, settings: Mapping[str, Any]) -> None:
-        """Clone a write-blocked index; returns when its primaries are started."""
-
-    def block(self, names: Sequence[str]) -> None:
-        """Write-block indices and wait for the writes in flight."""
-
-    def unblock(self, names: Sequence[str]) -> None: ...
-
-    def switch(self, actions: Sequence[AliasAction]) -> None:
-        """Send all the actions as one `_aliases` request, once."""
-
-    def delete_indices(self, names: Sequence[str]) -> None:
-        """Delete concrete indices by exact name; a missing one is no error."""
-
-    def put_marker(self, name: str, document: Mapping[str, Any]) -> None:
-        """Create a marker index with one document, and block writes to it."""
-
-    def get_marker(self, name: str) -> dict[str, Any] | None: ...
-
-    def searches_running(self, names: Sequence[str]) -> int: ...
-
-    def put_template(
-        self, name: str, *, patterns: Sequence[str], template: Mapping[str, Any]
-    ) -> None: ...
-
-    def delete_template(self, name: str) -> None: ...
-
 
 class Content(Protocol):
-    """The builds' content, by digest."""
+    """Where the content of builds is kept, by digest."""
 
-    def tree(self, digest: str) -> Tree: ...
+    def known(self, oids: Iterable[str]) -> set[str]:
+        """Return those of the blobs that are kept already."""
 
-    def documents(self, oids: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
-        """Yield (id, exact source) for (id, oid) pairs, in their order."""
+    def keep_blobs(self, sources: Mapping[str, bytes]) -> None:
+        """Keep exact sources under their oids; again is harmless."""
 
-    def keep_tree(self, tree: Tree, sources: Mapping[str, bytes]) -> None:
-        """Store a tree, and those of its documents' sources (by oid) that are new."""
+    def keep_tree(self, tree: Tree) -> None:
+        """Keep a tree under its digest; again is harmless."""
 
-    def known_oids(self, oids: Iterable[str]) -> set[str]: ...
-
-
-class Journal(Protocol):
-    """Where a run writes down what it is about to do and what came of it."""
-
-    def begin(self, step: str) -> None: ...
-
-    def progress(self, step: str, done: int, total: int) -> None: ...
-
-    def finish(self, step: str, detail: Mapping[str, Any]) -> None: ...
-
-    def remember(self, key: str, value: object) -> None:
-        """Keep a fact that recovery needs, before it is acted on."""
-
-    def recall(self, key: str) -> Any: ...
-
-    def stop_requested(self) -> bool:
-        """Whether a person asked to stop."""
+    def tree(self, digest: str) -> Tree:
+        """Return a kept tree."""
 
 
-class Claim(Protocol):
-    """This worker's hold on an environment."""
+@dataclass(frozen=True)
+class CapturedResource:
+    """One resource as captured: the index, under which fingerprint, and what was in it."""
 
-    def check(self) -> None:
-        """Raise LeaseLost unless the claim surely still stands, by this machine's own clock."""
+    index: str
+    fingerprint: Fingerprint
+    mapping_digest: str
+    tree: TreeDigests
 
 
 @dataclass(frozen=True)
 class Captured:
-    """The outcome of a capture: the manifest, the fingerprints it was read under, the effort."""
+    """The outcome of a capture. `read` names the resources whose index was read."""
 
-    manifest: Manifest
-    fingerprints: dict[str, Fingerprint]
-    indices: dict[str, str]
-    mappings: dict[str, str]
-    read: tuple[str, ...] = ()
-    reused: tuple[str, ...] = ()
-    rounds: int = 1
-    details: dict[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, CapturedResource]
+    read: tuple[str, ...]
 
-
-Clock = Callable[[], float]
+    @property
+    def manifest(self) -> Manifest:
+        return Manifest({name: found.tree for name, found in self.resources.items()})

@@ -1,0 +1,173 @@
+"""A real Elasticsearch or OpenSearch as the promotion engine sees it."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from environments import documents
+from environments.elastic import Connection, Refused, Unauthorised, Unreachable
+from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown, Temporary
+from promotion.engine.ports import IndexState, ShardMarks
+
+PAGE: Final = 500
+# They differ between equal indices, or move without a change of meaning.
+_VOLATILE: Final = (
+    "index.blocks.",
+    "index.uuid",
+    "index.creation_date",
+    "index.version.",
+    "index.provided_name",
+    "index.resize.",
+    "index.routing.allocation.initial_recovery.",
+    "index.history.uuid",
+)
+
+
+class _Hit(msgspec.Struct):
+    id: str = msgspec.field(name="_id")
+    # Sliced out of the answer as it is: the bytes that were indexed, whatever numbers they hold.
+    source: msgspec.Raw = msgspec.field(name="_source")
+
+
+class _Hits(msgspec.Struct):
+    hits: list[_Hit]
+
+
+class _Page(msgspec.Struct):
+    hits: _Hits
+    timed_out: bool
+    scroll_id: str = msgspec.field(name="_scroll_id")
+    shards: dict[str, Any] = msgspec.field(name="_shards")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except Unreachable as error:
+        raise OutcomeUnknown(str(error)) from error
+    except Unauthorised as error:
+        raise AccessDenied(str(error)) from error
+    except Refused as error:
+        kind = Temporary if error.temporary else MachineryError
+        raise kind(str(error)) from error
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ",".join(quote(name, safe="*") for name in names)
+
+
+class ClusterReader:
+    """Reads one cluster; implements `promotion.engine.ports.Reader`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def uuid(self) -> str:
+        """Return the cluster's own id."""
+        with _translated():
+            return str(self._connection.request("GET", "/")["cluster_uuid"])
+
+    def states(self, names: Sequence[str]) -> dict[str, IndexState]:
+        """See `Reader.states`; one request, whatever the number of names."""
+        with _translated():
+            answer = self._connection.request(
+                "GET",
+                f"/_cluster/state/metadata/{_listed(names)}",
+                params={
+                    "ignore_unavailable": "true",
+                    "allow_no_indices": "true",
+                    "flat_settings": "true",
+                    "filter_path": "metadata.indices",
+                },
+            )
+        indices = answer.get("metadata", {}).get("indices", {})
+        return {name: _state(name, facts) for name, facts in indices.items()}
+
+    def marks(self, names: Sequence[str]) -> dict[str, ShardMarks]:
+        """See `Reader.marks`.
+
+        Raises:
+            MachineryError: a primary of one of them is not started.
+        """
+        with _translated():
+            answer = self._connection.request(
+                "GET", f"/{_listed(names)}/_stats/docs", params={"level": "shards"}
+            )
+        found = {name: _marks(facts["shards"]) for name, facts in answer["indices"].items()}
+        absent = [name for name in names if name not in found]
+        if absent or answer["_shards"]["failed"]:
+            raise MachineryError(
+                f"No started primary of {', '.join(absent) or 'an index'}. Nothing was changed. "
+                "Wait until the cluster is yellow or green."
+            )
+        return found
+
+    def refresh(self, names: Sequence[str]) -> None:
+        """See `Reader.refresh`."""
+        with _translated():
+            answer = self._connection.request("POST", f"/{_listed(names)}/_refresh")
+        if answer["_shards"]["failed"]:
+            raise MachineryError("A refresh failed on a shard. Nothing was changed. Try again.")
+
+    def read(self, index: str) -> Iterator[tuple[str, bytes]]:
+        """See `Reader.read`; holds one page of PAGE documents in memory."""
+        page = self._page(
+            f"/{quote(index)}/_search",
+            {"size": PAGE, "sort": ["_doc"], "query": {"match_all": {}}},
+            {"scroll": "2m"},
+        )
+        try:
+            while page.hits.hits:
+                for hit in page.hits.hits:
+                    yield hit.id, bytes(hit.source)
+                page = self._page(
+                    "/_search/scroll", {"scroll": "2m", "scroll_id": page.scroll_id}, {}
+                )
+        finally:
+            with _translated():
+                self._connection.request(
+                    "DELETE", "/_search/scroll", body={"scroll_id": page.scroll_id}
+                )
+
+    def _page(self, path: str, body: object, params: Mapping[str, str]) -> _Page:
+        with _translated():
+            text = self._connection.verbatim("POST", path, params=params, body=body)
+        page = msgspec.json.decode(text, type=_Page)
+        if page.timed_out or page.shards["failed"]:
+            raise MachineryError("A read did not reach every shard. Nothing was captured.")
+        return page
+
+
+def _state(name: str, facts: Mapping[str, Any]) -> IndexState:
+    settings = facts["settings"]
+    lasting = {k: v for k, v in settings.items() if not k.startswith(_VOLATILE)}
+    return IndexState(
+        name=name,
+        uuid=settings["index.uuid"],
+        aliases=tuple(sorted(facts["aliases"])),
+        mapping_version=facts["mapping_version"],
+        mapping_digest=_digest(facts["mappings"].get("_doc", {})),
+        settings_digest=_digest(lasting),
+    )
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(documents.canonical(value)).hexdigest()
+
+
+def _marks(shards: Mapping[str, Any]) -> ShardMarks:
+    primaries = [
+        copy["seq_no"]
+        for number in sorted(shards, key=int)
+        for copy in shards[number]
+        if copy["routing"]["primary"]
+    ]
+    return ShardMarks(
+        tuple(seq["max_seq_no"] for seq in primaries),
+        tuple(seq["local_checkpoint"] for seq in primaries),
+    )

@@ -1,0 +1,167 @@
+"""Reads an environment's promoted resources as one consistent cut (design section 4)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from environments.findings import Finding, Severity
+from environments.naming import NameKind, Naming
+from promotion.engine.errors import CaptureUnsettled, PreflightFailed
+from promotion.engine.manifest import Entry, Tree, TreeDigests, describe, oid_of
+from promotion.engine.ports import (
+    Captured,
+    CapturedResource,
+    Content,
+    Fingerprint,
+    IndexState,
+    Reader,
+)
+
+ROUNDS: Final = 5
+BATCH: Final = 500
+
+
+def resolve(naming: Naming, states: Mapping[str, IndexState]) -> dict[str, IndexState]:
+    """Return, for each promoted resource, the one index that its alias points at.
+
+    Raises:
+        PreflightFailed: an alias is missing, points at several indices, or at one that is not of
+            its resource.
+    """
+    found: dict[str, IndexState] = {}
+    findings: list[Finding] = []
+    for resource in naming.catalogue.promoted:
+        alias = naming.alias(resource.name)
+        holders = [state for state in states.values() if alias in state.aliases]
+        problem = _alias_problem(naming, resource.name, alias, holders)
+        if problem is None:
+            found[resource.name] = holders[0]
+        else:
+            findings.append(problem)
+    if findings:
+        words = " ".join(finding.message for finding in findings)
+        raise PreflightFailed(f"{words} Nothing was changed.", tuple(findings))
+    return found
+
+
+def _alias_problem(
+    naming: Naming, resource: str, alias: str, holders: Sequence[IndexState]
+) -> Finding | None:
+    if not holders:
+        return Finding(
+            "alias-missing",
+            Severity.ERROR,
+            f"No index has the alias {alias}.",
+            "Start Tracardi once with this tenant and version, so that it makes its indices.",
+            resource,
+        )
+    names = ", ".join(sorted(state.name for state in holders))
+    if len(holders) > 1:
+        return Finding(
+            "alias-ambiguous",
+            Severity.ERROR,
+            f"The alias {alias} points at {len(holders)} indices: {names}.",
+            "Remove it from all but the right one.",
+            resource,
+        )
+    what = naming.classify(names)
+    kinds = {NameKind.CONCRETE, NameKind.GENERATION}
+    if what is None or what.kind not in kinds or what.resource != naming.catalogue.get(resource):
+        return Finding(
+            "alias-wrong",
+            Severity.ERROR,
+            f"The alias {alias} points at {names}, which is not an index of {resource}.",
+            "Point it at the resource's own index.",
+            resource,
+        )
+    return None
+
+
+def fingerprints(
+    reader: Reader, naming: Naming
+) -> tuple[dict[str, IndexState], dict[str, Fingerprint | None]]:
+    """Return each promoted resource's index and fingerprint; None while a write is in flight."""
+    aliases = [naming.alias(resource.name) for resource in naming.catalogue.promoted]
+    states = resolve(naming, reader.states(aliases))
+    marks = reader.marks([state.name for state in states.values()])
+    prints: dict[str, Fingerprint | None] = {}
+    for name, state in states.items():
+        mark = marks[state.name]
+        prints[name] = (
+            Fingerprint(state.uuid, mark.max_seq_no, state.mapping_version, state.settings_digest)
+            if mark.settled
+            else None
+        )
+    return states, prints
+
+
+def capture(
+    reader: Reader,
+    content: Content,
+    naming: Naming,
+    *,
+    previous: Mapping[str, CapturedResource],
+    limit: int,
+) -> Captured:
+    """Read what differs from `previous` by fingerprint, until nothing moved while reading.
+
+    An index whose fingerprint equals the earlier capture's is not read at all. `limit` is the
+    largest document in bytes.
+
+    Raises:
+        PreflightFailed: the environment's indices are not as Tracardi makes them.
+        CaptureUnsettled: it kept changing for ROUNDS rounds.
+        UnreadableDocument: a document is too large or cannot be kept exactly.
+    """
+    held: dict[str, CapturedResource] = dict(previous)
+    read: list[str] = []
+    states, now = fingerprints(reader, naming)
+    for _ in range(ROUNDS):
+        due = [n for n, p in now.items() if p is None or not _holds(held.get(n), states[n], p)]
+        if not due:
+            return Captured({name: held[name] for name in now}, tuple(dict.fromkeys(read)))
+        # Without it an acknowledged write is missed under an equal fingerprint, for ever.
+        reader.refresh([states[name].name for name in due])
+        for name in due:
+            fingerprint = now[name]
+            tree = _read(reader, content, name, states[name].name, held.get(name), limit)
+            read.append(name)
+            if fingerprint is not None:
+                held[name] = CapturedResource(
+                    states[name].name, fingerprint, states[name].mapping_digest, tree
+                )
+        states, now = fingerprints(reader, naming)
+    raise CaptureUnsettled(
+        f"The configuration kept changing while it was read ({ROUNDS} times). Nothing was "
+        "captured. Try again when nobody edits it."
+    )
+
+
+def _holds(held: CapturedResource | None, state: IndexState, now: Fingerprint) -> bool:
+    return held is not None and held.index == state.name and held.fingerprint == now
+
+
+def _read(
+    reader: Reader,
+    content: Content,
+    resource: str,
+    index: str,
+    held: CapturedResource | None,
+    limit: int,
+) -> TreeDigests:
+    known = content.tree(held.tree.digest).by_id if held is not None else {}
+    entries: list[Entry] = []
+    fresh: dict[str, bytes] = {}
+    for doc_id, source in reader.read(index):
+        entry = known.get(doc_id)
+        # Equal bytes need no parsing.
+        if entry is None or entry.oid != oid_of(source):
+            entry = describe(resource, doc_id, source, limit=limit)
+            fresh[entry.oid] = source
+            if len(fresh) >= BATCH:
+                content.keep_blobs(fresh)
+                fresh = {}
+        entries.append(entry)
+    content.keep_blobs(fresh)
+    tree = Tree.of(resource, entries)
+    content.keep_tree(tree)
+    return TreeDigests.of(tree)

@@ -1,0 +1,103 @@
+"""What people do with the console: authorise, check, act, audit."""
+
+from django.conf import settings
+from django.db import models, transaction
+
+from accounts.audit import Actor, record
+from accounts.models import AuditEvent
+from accounts.policy import may
+from accounts.roles import Verb
+from environments.elastic import connect
+from environments.models import Environment
+from promotion.cluster import ClusterReader
+from promotion.engine.capture import capture as capture_content
+from promotion.engine.errors import PromotionError, RuleBroken
+from promotion.engine.ports import Captured
+from promotion.models import Build, BuildPart
+from promotion.store import DatabaseContent
+
+
+class NotAllowedError(Exception):
+    """The person's role does not allow it; the attempt is in the audit trail."""
+
+
+def authorise(actor: Actor, verb: Verb, action: str, obj: models.Model) -> None:
+    """Let the actor pass or refuse, and record the refusal. The console's own work passes.
+
+    Raises:
+        NotAllowedError: with the reason in words.
+    """
+    if actor.user is None:
+        return
+    verdict = may(actor.user, verb, obj)
+    if not verdict:
+        record(actor, action, obj, outcome=AuditEvent.Outcome.REFUSED, reason=verdict.reason)
+        raise NotAllowedError(verdict.reason)
+
+
+def capture(actor: Actor, environment: Environment) -> Build:
+    """Capture an environment's promoted resources as a new build and return it.
+
+    Raises:
+        NotAllowedError: the actor may not.
+        PromotionError: the environment could not be captured; nothing was kept as a build.
+    """
+    authorise(actor, Verb.CAPTURE, "build.capture", environment)
+    reader = ClusterReader(connect(environment.cluster))
+    latest = Build.objects.filter(environment=environment).order_by("-number").first()
+    try:
+        uuid = reader.uuid()
+        if environment.cluster.uuid and environment.cluster.uuid != uuid:
+            raise RuleBroken(
+                f"Behind the address of {environment.cluster} is another cluster than before. "
+                "Nothing was captured. Correct the address."
+            )
+        known = latest is not None and latest.cluster_uuid == uuid
+        found = capture_content(
+            reader,
+            DatabaseContent(),
+            environment.naming,
+            previous=latest.resources() if latest is not None and known else {},
+            limit=settings.MAX_DOCUMENT_BYTES,
+        )
+    except PromotionError as error:
+        failed = AuditEvent.Outcome.FAILED
+        record(actor, "build.capture", environment, outcome=failed, reason=str(error))
+        raise
+    return _keep(actor, environment, found, uuid)
+
+
+def _keep(actor: Actor, environment: Environment, found: Captured, uuid: str) -> Build:
+    with transaction.atomic():
+        # Locks the row where the database can, so that two captures do not take one number.
+        Environment.objects.select_for_update().get(pk=environment.pk)
+        builds = Build.objects.filter(environment=environment)
+        last = builds.aggregate(last=models.Max("number"))["last"] or 0
+        content = found.manifest.content
+        build = Build.objects.create(
+            environment=environment,
+            number=last + 1,
+            content=content,
+            exact=found.manifest.exact,
+            cluster_uuid=uuid,
+            version=environment.version,
+            same_as=builds.filter(content=content).order_by("number").first(),
+            captured_by=actor.user,
+        )
+        BuildPart.objects.bulk_create(
+            [
+                BuildPart(
+                    build=build,
+                    tree_id=part.tree.digest,
+                    index=part.index,
+                    mapping_digest=part.mapping_digest,
+                    fingerprint=part.fingerprint.to_dict(),
+                )
+                for part in found.resources.values()
+            ]
+        )
+        if not environment.cluster.uuid:
+            environment.cluster.uuid = uuid
+            environment.cluster.save(update_fields=["uuid"])
+        record(actor, "build.capture", build, detail={"read": list(found.read)})
+    return build

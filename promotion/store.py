@@ -1,0 +1,64 @@
+"""The content of builds in the database; implements `promotion.engine.ports.Content`."""
+
+import zlib
+from collections.abc import Iterable, Mapping
+
+from environments.crypto import decrypt, encrypt
+from promotion.engine.manifest import Tree
+from promotion.models import Blob, StoredTree
+
+# SQLite takes a bounded number of parameters a statement.
+_BATCH = 400
+
+
+def _seal(plain: bytes) -> bytes:
+    return encrypt(zlib.compress(plain, 1))
+
+
+def _open(body: bytes | memoryview) -> bytes:
+    return zlib.decompress(decrypt(bytes(body)))
+
+
+class DatabaseContent:
+    """Blobs and trees, encrypted at rest, each kept once however many builds share it."""
+
+    def known(self, oids: Iterable[str]) -> set[str]:
+        """See `Content.known`."""
+        wanted = list(dict.fromkeys(oids))
+        found: set[str] = set()
+        for start in range(0, len(wanted), _BATCH):
+            part = wanted[start : start + _BATCH]
+            found.update(Blob.objects.filter(oid__in=part).values_list("oid", flat=True))
+        return found
+
+    def keep_blobs(self, sources: Mapping[str, bytes]) -> None:
+        """See `Content.keep_blobs`."""
+        have = self.known(sources)
+        Blob.objects.bulk_create(
+            [Blob(oid=oid, body=_seal(raw)) for oid, raw in sources.items() if oid not in have],
+            batch_size=_BATCH,
+            # Another capture may have kept the same document a moment ago.
+            ignore_conflicts=True,
+        )
+
+    def keep_tree(self, tree: Tree) -> None:
+        """See `Content.keep_tree`."""
+        StoredTree.objects.get_or_create(
+            digest=tree.digest,
+            defaults={
+                "resource": tree.resource,
+                "exact": tree.exact,
+                "content": tree.content,
+                "count": len(tree.entries),
+                "size": tree.size,
+                "body": _seal(tree.pack()),
+            },
+        )
+
+    def tree(self, digest: str) -> Tree:
+        """See `Content.tree`."""
+        return Tree.unpack(_open(StoredTree.objects.get(digest=digest).body))
+
+    def source(self, oid: str) -> bytes:
+        """Return one document's exact bytes."""
+        return _open(Blob.objects.get(oid=oid).body)
