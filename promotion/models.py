@@ -72,6 +72,13 @@ class Build(models.Model):
     def __str__(self) -> str:
         return f"{self.environment.name} build {self.number}"
 
+    @property
+    def review(self) -> "Review | None":
+        """The verdict on this content, whichever of the equal builds it was given to."""
+        return Review.objects.filter(
+            environment_id=self.environment_id, content=self.content
+        ).first()
+
     def resources(self) -> dict[str, CapturedResource]:
         """Return what was captured, by resource."""
         return {
@@ -102,3 +109,32 @@ class BuildPart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.build}: {self.tree}"
+
+
+class Review(models.Model):
+    """QA's verdict on a build. It holds for the content digest, so for equal builds too."""
+
+    class Verdict(models.TextChoices):
+        APPROVED = "approved"
+        REJECTED = "rejected"
+
+    build = models.ForeignKey(Build, on_delete=models.PROTECT, related_name="reviews")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
+    # Frozen beside the key: this is what was looked at.
+    content = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    comment = models.TextField(blank=True)
+    reviewed_by = models.ForeignKey(User, on_delete=models.PROTECT)
+    reviewed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(
+                fields=["environment", "content"], name="promotion_one_verdict_on_a_content"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.build}: {self.verdict}"

@@ -1,7 +1,7 @@
 """What people do with the console: authorise, check, act, audit."""
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 
 from accounts.audit import Actor, record
 from accounts.models import AuditEvent
@@ -13,7 +13,7 @@ from promotion.cluster import ClusterReader
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.ports import Captured
-from promotion.models import Build, BuildPart
+from promotion.models import Build, BuildPart, Review
 from promotion.store import DatabaseContent
 
 
@@ -101,3 +101,59 @@ def _keep(actor: Actor, environment: Environment, found: Captured, uuid: str) ->
             environment.cluster.save(update_fields=["uuid"])
         record(actor, "build.capture", build, detail={"read": list(found.read)})
     return build
+
+
+def review(
+    actor: Actor, build: Build, verdict: Review.Verdict, *, content: str, comment: str = ""
+) -> Review:
+    """Approve or reject a build's content, once, and return the review.
+
+    `content` is the digest that the reviewer was shown; a rejection needs a comment.
+
+    Raises:
+        NotAllowedError: the actor may not.
+        RuleBroken: the page was stale, there is a verdict already, or the comment is missing.
+    """
+    authorise(actor, Verb.REVIEW, f"build.{verdict.value}", build)
+    if actor.user is None:
+        raise NotAllowedError("Only a person reviews a build. Nothing was changed.")
+    problem = _review_problem(build, verdict, content, comment)
+    if problem:
+        failed = AuditEvent.Outcome.FAILED
+        record(actor, f"build.{verdict.value}", build, outcome=failed, reason=problem)
+        raise RuleBroken(problem)
+    try:
+        with transaction.atomic():
+            made = Review.objects.create(
+                build=build,
+                environment=build.environment,
+                content=build.content,
+                verdict=verdict,
+                comment=comment.strip(),
+                reviewed_by=actor.user,
+            )
+            record(actor, f"build.{verdict.value}", build, reason=made.comment)
+    except IntegrityError as error:
+        raise RuleBroken(
+            f"Somebody else reviewed {build} at this moment. Your verdict was not kept. "
+            "Open the build again."
+        ) from error
+    return made
+
+
+def _review_problem(build: Build, verdict: Review.Verdict, content: str, comment: str) -> str:
+    if content != build.content:
+        return (
+            f"What you were shown is not what {build} holds. Your verdict was not kept. "
+            "Open the build again."
+        )
+    earlier = build.review
+    if earlier is not None:
+        return (
+            f"{earlier.build} with the same content was {earlier.verdict} by "
+            f"{earlier.reviewed_by.label} already. Your verdict was not kept. "
+            "Change staging and capture a new build."
+        )
+    if verdict is Review.Verdict.REJECTED and not comment.strip():
+        return "A rejection needs a comment that says why. Your verdict was not kept."
+    return ""

@@ -1,0 +1,103 @@
+"""What the console's commands share: who acts, how the outcome is printed, the exit codes."""
+
+import json
+import sys
+from abc import abstractmethod
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from accounts.audit import command_actor
+from accounts.models import User
+from environments.models import Environment
+from promotion.engine.errors import MachineryError, PromotionError
+from promotion.models import Build
+from promotion.services import NotAllowedError
+
+DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
+
+
+class BadInputError(Exception):
+    """An argument names something that is not there."""
+
+
+class ActingCommand(BaseCommand):
+    """A command that changes something, judged by the rights of the user it runs as.
+
+    Exits with 0 done, 1 errored, 2 bad input, 3 refused by a rule.
+    """
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--as", dest="username", required=True, help="the user who acts")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    @abstractmethod
+    def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
+        """Do it, and return what to print: `message` for people, the rest for programs."""
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            user = User.objects.filter(username=options["username"], is_active=True).first()
+            if user is None:
+                raise BadInputError(f"There is no active user called {options['username']}.")
+            outcome = {"status": "done", **self.act(user, options)}
+            code = DONE
+        except BadInputError as error:
+            outcome, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
+        except NotAllowedError as error:
+            outcome, code = {"status": "refused", "message": str(error)}, REFUSED
+        except MachineryError as error:
+            outcome, code = _problem("errored", error), FAILED
+        except PromotionError as error:
+            outcome, code = _problem("refused", error), REFUSED
+        self._print(outcome, code, as_json=options["json"])
+        if code:
+            sys.exit(code)
+
+    def _print(self, outcome: dict[str, Any], code: int, *, as_json: bool) -> None:
+        stream = self.stderr if code and not as_json else self.stdout
+        stream.write(json.dumps(outcome) if as_json else outcome["message"])
+
+
+def _problem(status: str, error: PromotionError) -> dict[str, Any]:
+    findings = [finding.to_dict() for finding in error.findings]
+    return {"status": status, "code": error.code, "message": str(error), "findings": findings}
+
+
+def find_environment(slug: str) -> Environment:
+    """Return the environment with that slug.
+
+    Raises:
+        BadInputError: there is none; the message lists those that are.
+    """
+    found = Environment.objects.filter(slug=slug).first()
+    if found is None:
+        known = ", ".join(Environment.objects.values_list("slug", flat=True)) or "none"
+        raise BadInputError(f"There is no environment {slug!r}. There are: {known}.")
+    return found
+
+
+def find_build(words: str) -> Build:
+    """Return the build called `ENVIRONMENT:NUMBER`, such as `shop-staging:12`.
+
+    Raises:
+        BadInputError: it is not of that form, or there is none.
+    """
+    slug, _, number = words.partition(":")
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise BadInputError(f"{words!r} is no build; name it as ENVIRONMENT:NUMBER.")
+    environment = find_environment(slug)
+    found = Build.objects.filter(environment=environment, number=int(number)).first()
+    if found is None:
+        raise BadInputError(f"{environment} has no build {number}.")
+    return found
+
+
+__all__ = [
+    "ActingCommand",
+    "BadInputError",
+    "command_actor",
+    "find_build",
+    "find_environment",
+]

@@ -1,0 +1,40 @@
+"""`manage.py review BUILD --approve|--reject --as USER`."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts.models import User
+from promotion.commands import ActingCommand, command_actor, find_build
+from promotion.models import Review
+from promotion.services import review
+
+
+class Command(ActingCommand):
+    help = "Approve or reject a build."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("build", help="ENVIRONMENT:NUMBER")
+        verdict = parser.add_mutually_exclusive_group(required=True)
+        for flag, value in (
+            ("--approve", Review.Verdict.APPROVED),
+            ("--reject", Review.Verdict.REJECTED),
+        ):
+            verdict.add_argument(flag, dest="verdict", action="store_const", const=value)
+        parser.add_argument("--comment", default="", help="why; a rejection needs one")
+        super().add_arguments(parser)
+
+    def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
+        build = find_build(options["build"])
+        made = review(
+            command_actor(user),
+            build,
+            options["verdict"],
+            content=build.content,
+            comment=options["comment"],
+        )
+        return {
+            "message": f"{build} is {made.verdict}.",
+            "build": options["build"],
+            "verdict": made.verdict,
+            "content": made.content,
+        }

@@ -1,0 +1,128 @@
+"""QA's verdict on a build, by the services and by the commands."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from accounts.audit import command_actor, system_actor
+from accounts.models import AuditEvent, User
+from accounts.roles import Role
+from accounts.services import create_user, grant
+from environments.models import Environment
+from promotion.engine.errors import RuleBroken
+from promotion.models import Build, Review
+from promotion.services import NotAllowedError, capture, review
+
+pytestmark = pytest.mark.django_db
+APPROVED, REJECTED = Review.Verdict.APPROVED, Review.Verdict.REJECTED
+
+
+@pytest.fixture
+def qa(staging: Environment) -> User:
+    password = "a long enough one 81"
+    user = create_user(system_actor(), username="qa", role=Role.QA, password=password)
+    grant(system_actor(), user, staging)
+    return user
+
+
+@pytest.fixture
+def build(staging: Environment) -> Build:
+    return capture(system_actor(), staging)
+
+
+def test_an_approval_holds_for_every_build_of_equal_content(build: Build, qa: User) -> None:
+    made = review(command_actor(qa), build, APPROVED, content=build.content, comment="Tested.")
+    again = capture(system_actor(), build.environment)
+    assert again.review == made
+    event = AuditEvent.objects.get(action="build.approved")
+    assert (event.actor, event.outcome, event.reason) == (qa, "done", "Tested.")
+
+
+def test_a_second_verdict_is_refused_and_says_whose_the_first_was(build: Build, qa: User) -> None:
+    review(command_actor(qa), build, APPROVED, content=build.content)
+    with pytest.raises(RuleBroken, match="was approved by qa already"):
+        review(command_actor(qa), build, REJECTED, content=build.content, comment="No.")
+    assert Review.objects.count() == 1
+
+
+def test_a_stale_page_is_refused(build: Build, qa: User) -> None:
+    with pytest.raises(RuleBroken, match="Open the build again"):
+        review(command_actor(qa), build, APPROVED, content="0" * 64)
+    assert not Review.objects.exists()
+
+
+def test_a_rejection_needs_a_comment(build: Build, qa: User) -> None:
+    with pytest.raises(RuleBroken, match="needs a comment"):
+        review(command_actor(qa), build, REJECTED, content=build.content, comment="  ")
+
+
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.MARKETING])
+def test_no_other_role_approves(build: Build, role: Role) -> None:
+    password = "a long enough one 81"
+    user = create_user(system_actor(), username="other", role=role, password=password)
+    if role is not Role.ADMINISTRATOR:
+        grant(system_actor(), user, build.environment)
+    with pytest.raises(NotAllowedError, match="may not approve"):
+        review(command_actor(user), build, APPROVED, content=build.content)
+    assert AuditEvent.objects.get(outcome="refused").actor == user
+
+
+def run(*words: str) -> tuple[int, dict[str, Any]]:
+    out = StringIO()
+    code: Any = 0
+    try:
+        call_command(*words, "--json", stdout=out)
+    except SystemExit as end:
+        code = end.code
+    answer: dict[str, Any] = json.loads(out.getvalue())
+    return code, answer
+
+
+def test_the_commands_capture_and_review(staging: Environment, qa: User) -> None:
+    code, answer = run("capture", "staging", "--as", "qa")
+    assert (code, answer["build"]) == (0, "staging:1")
+    code, answer = run("review", "staging:1", "--approve", "--as", "qa")
+    assert (code, answer["verdict"]) == (0, "approved")
+    code, answer = run("review", "staging:1", "--reject", "--comment", "No.", "--as", "qa")
+    assert (code, answer["status"]) == (3, "refused")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["capture", "nowhere", "--as", "qa"], 2, "There are: staging"),
+        (["capture", "staging", "--as", "nobody"], 2, "no active user"),
+        (["review", "staging:7", "--approve", "--as", "qa"], 2, "has no build 7"),
+        (["review", "staging", "--approve", "--as", "qa"], 2, "ENVIRONMENT:NUMBER"),
+        (["review", "staging:٣", "--approve", "--as", "qa"], 2, "ENVIRONMENT:NUMBER"),
+    ],
+)
+@pytest.mark.usefixtures("qa")
+def test_bad_input_is_said_so(words: list[str], code: int, message: str) -> None:
+    got, answer = run(*words)
+    assert got == code
+    assert message in answer["message"]
+
+
+def test_a_command_on_an_unreachable_cluster_exits_with_one(
+    staging: Environment, qa: User, rename: Callable[[Environment], None]
+) -> None:
+    rename(staging)
+    code, answer = run("capture", "staging", "--as", "qa")
+    assert (code, answer["status"]) == (1, "errored")
+    assert "cannot be reached" in answer["message"]
+    assert not Build.objects.exists()
+
+
+@pytest.fixture
+def rename() -> Callable[[Environment], None]:
+    """Point an environment's cluster to where nothing listens."""
+
+    def apply(environment: Environment) -> None:
+        type(environment.cluster).objects.update(url="http://127.0.0.1:1")
+
+    return apply
