@@ -91,6 +91,14 @@ def test_the_commands_capture_and_review(staging: Environment, qa: User) -> None
     assert (code, answer["status"]) == (3, "refused")
 
 
+def test_environments_lists_the_latest_build_and_its_verdict(build: Build, qa: User) -> None:
+    review(command_actor(qa), build, APPROVED, content=build.content)
+    code, answer = run("environments")
+    assert code == 0
+    [row] = answer["environments"]
+    assert (row["environment"], row["latest_build"], row["verdict"]) == ("staging", 1, "approved")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
