@@ -45,7 +45,8 @@ class _Page(msgspec.Struct):
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn a connection's errors into the engine's, by what they mean for a promotion."""
     try:
         yield
     except Unreachable as error:
@@ -57,7 +58,8 @@ def _translated() -> Iterator[None]:
         raise kind(str(error)) from error
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return names as one part of a path."""
     return ",".join(quote(name, safe="*") for name in names)
 
 
@@ -65,19 +67,19 @@ class ClusterReader:
     """Reads one cluster; implements `promotion.engine.ports.Reader`."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def uuid(self) -> str:
         """Return the cluster's own id."""
-        with _translated():
-            return str(self._connection.request("GET", "/")["cluster_uuid"])
+        with translated():
+            return str(self.connection.request("GET", "/")["cluster_uuid"])
 
     def states(self, names: Sequence[str]) -> dict[str, IndexState]:
         """See `Reader.states`; one request, whatever the number of names."""
-        with _translated():
-            answer = self._connection.request(
+        with translated():
+            answer = self.connection.request(
                 "GET",
-                f"/_cluster/state/metadata/{_listed(names)}",
+                f"/_cluster/state/metadata/{listed(names)}",
                 params={
                     "ignore_unavailable": "true",
                     "allow_no_indices": "true",
@@ -94,9 +96,9 @@ class ClusterReader:
         Raises:
             MachineryError: a primary of one of them is not started.
         """
-        with _translated():
-            answer = self._connection.request(
-                "GET", f"/{_listed(names)}/_stats/docs", params={"level": "shards"}
+        with translated():
+            answer = self.connection.request(
+                "GET", f"/{listed(names)}/_stats/docs", params={"level": "shards"}
             )
         found = {name: _marks(facts["shards"]) for name, facts in answer["indices"].items()}
         absent = [name for name in names if name not in found]
@@ -109,8 +111,8 @@ class ClusterReader:
 
     def refresh(self, names: Sequence[str]) -> None:
         """See `Reader.refresh`."""
-        with _translated():
-            answer = self._connection.request("POST", f"/{_listed(names)}/_refresh")
+        with translated():
+            answer = self.connection.request("POST", f"/{listed(names)}/_refresh")
         if answer["_shards"]["failed"]:
             raise MachineryError("A refresh failed on a shard. Nothing was changed. Try again.")
 
@@ -129,14 +131,14 @@ class ClusterReader:
                     "/_search/scroll", {"scroll": "2m", "scroll_id": page.scroll_id}, {}
                 )
         finally:
-            with _translated():
-                self._connection.request(
+            with translated():
+                self.connection.request(
                     "DELETE", "/_search/scroll", body={"scroll_id": page.scroll_id}
                 )
 
     def _page(self, path: str, body: object, params: Mapping[str, str]) -> _Page:
-        with _translated():
-            text = self._connection.verbatim("POST", path, params=params, body=body)
+        with translated():
+            text = self.connection.verbatim("POST", path, params=params, body=body)
         page = msgspec.json.decode(text, type=_Page)
         if page.timed_out or page.shards["failed"]:
             raise MachineryError("A read did not reach every shard. Nothing was captured.")
@@ -146,13 +148,17 @@ class ClusterReader:
 def _state(name: str, facts: Mapping[str, Any]) -> IndexState:
     settings = facts["settings"]
     lasting = {k: v for k, v in settings.items() if not k.startswith(_VOLATILE)}
+    mapping = facts["mappings"].get("_doc", {})
     return IndexState(
         name=name,
         uuid=settings["index.uuid"],
         aliases=tuple(sorted(facts["aliases"])),
         mapping_version=facts["mapping_version"],
-        mapping_digest=_digest(facts["mappings"].get("_doc", {})),
+        mapping=mapping,
+        mapping_digest=_digest(mapping),
+        settings=lasting,
         settings_digest=_digest(lasting),
+        write_blocked=settings.get("index.blocks.write") == "true",
     )
 
 

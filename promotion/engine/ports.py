@@ -41,8 +41,12 @@ class IndexState:
     uuid: str
     aliases: tuple[str, ...]
     mapping_version: int
+    mapping: Mapping[str, Any]
     mapping_digest: str
+    # Flat, without blocks and what is volatile: what an index equal to this one is made with.
+    settings: Mapping[str, Any]
     settings_digest: str
+    write_blocked: bool
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,62 @@ class Reader(Protocol):
 
     def read(self, index: str) -> Iterator[tuple[str, bytes]]:
         """Yield every document of an index: its id and its exact `_source`."""
+
+
+@dataclass(frozen=True)
+class AliasAction:
+    """One action of an `_aliases` request: `add`, `remove` or `remove_index`."""
+
+    kind: str
+    index: str
+    alias: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"index": self.index}
+        if self.alias is not None:
+            body["alias"] = self.alias
+        if self.kind == "add":
+            # Every holder is a write index: another index's add then fails the whole request,
+            # which is the compare-and-swap that works on all engines (design section 5).
+            body["is_write_index"] = True
+        return {self.kind: body}
+
+
+class Writer(Reader, Protocol):
+    """A cluster that is changed too. Every name is exact, never a pattern."""
+
+    def template_for(self, name: str) -> dict[str, Any]:
+        """Return what index templates would give an index of this name; empty where none does."""
+
+    def create(self, name: str, like: IndexState) -> None:
+        """Create an index with the mapping and settings of another; its primary is started."""
+
+    def load(self, index: str, documents: Iterable[tuple[str, bytes]]) -> int:
+        """Write documents (id, exact source) and return how many."""
+
+    def clone(self, source: IndexState, target: str) -> None:
+        """Clone a write-blocked index, block included; the target's primaries are started."""
+
+    def block(self, names: Sequence[str]) -> None:
+        """Write-block indices, waiting for the writes in flight."""
+
+    def unblock(self, names: Sequence[str]) -> None:
+        """Lift the write block of indices."""
+
+    def switch(self, actions: Sequence[AliasAction]) -> None:
+        """Send all actions as one `_aliases` request, once: all or none is applied."""
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete indices; one that is gone already is no error."""
+
+    def put_marker(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Create a marker index with one document of facts."""
+
+    def marker(self, name: str) -> dict[str, Any] | None:
+        """Return a marker's facts by index or alias, or None where there is none."""
+
+    def searches_running(self, names: Sequence[str]) -> int:
+        """Return how many searches run on the indices."""
 
 
 class Content(Protocol):

@@ -1,0 +1,180 @@
+"""Changes to a real cluster; implements `promotion.engine.ports.Writer`."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from environments import documents
+from environments.elastic import Refused
+from promotion.cluster import ClusterReader, listed, translated
+from promotion.engine.errors import Conflict, MachineryError
+from promotion.engine.ports import AliasAction, IndexState
+
+# One bulk request: well under the engine's 100 MB, large enough to pay for the round trip.
+BULK_BYTES: Final = 8 * 1024 * 1024
+BULK_DOCUMENTS: Final = 2000
+MARKER_ID: Final = "facts"
+
+
+class ClusterWriter(ClusterReader):
+    """Reads and changes one cluster. It retries nothing by itself."""
+
+    def template_for(self, name: str) -> dict[str, Any]:
+        """See `Writer.template_for`."""
+        with translated():
+            answer = self.connection.request(
+                "POST", f"/_index_template/_simulate_index/{quote(name)}"
+            )
+        template = answer.get("template") or {}
+        return {part: value for part, value in template.items() if value}
+
+    def create(self, name: str, like: IndexState) -> None:
+        """See `Writer.create`.
+
+        Raises:
+            Conflict: an index or alias of that name is there already.
+        """
+        body = {"mappings": like.mapping, "settings": like.settings}
+        self._make("PUT", f"/{quote(name)}", body)
+
+    def clone(self, source: IndexState, target: str) -> None:
+        """See `Writer.clone`."""
+        # A clone has one replica unless told otherwise, and keeps the write block (measured).
+        replicas = source.settings.get("index.number_of_replicas", "0")
+        body = {"settings": {"index.number_of_replicas": replicas}}
+        self._make("PUT", f"/{quote(source.name)}/_clone/{quote(target)}", body)
+
+    def _make(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        with translated():
+            try:
+                answer = self.connection.request(method, path, body=body)
+            except Refused as error:
+                if error.kind in {"resource_already_exists_exception", "invalid_index_name"}:
+                    raise Conflict(str(error)) from error
+                raise
+        if not (answer["acknowledged"] and answer["shards_acknowledged"]):
+            raise MachineryError(
+                "The cluster did not start a new index in time. Nothing was switched. "
+                "Look at the cluster's health, then try again."
+            )
+
+    def load(self, index: str, documents: Iterable[tuple[str, bytes]]) -> int:
+        """See `Writer.load`.
+
+        Raises:
+            MachineryError: the engine refused a document; its id and reason are named.
+        """
+        count = 0
+        for body, number in _bulks(documents):
+            with translated():
+                answer = self.connection.request(
+                    "POST",
+                    f"/{quote(index)}/_bulk",
+                    params={"filter_path": "errors,items.*.error,items.*._id"},
+                    body=body,
+                )
+            if answer["errors"]:
+                raise MachineryError(_refusal(answer["items"]))
+            count += number
+        return count
+
+    def block(self, names: Sequence[str]) -> None:
+        """See `Writer.block`."""
+        with translated():
+            answer = self.connection.request("PUT", f"/{listed(names)}/_block/write")
+        if not (answer["acknowledged"] and answer["shards_acknowledged"]):
+            raise MachineryError("Not every index could be write-blocked. Nothing was switched.")
+
+    def unblock(self, names: Sequence[str]) -> None:
+        """See `Writer.unblock`."""
+        with translated():
+            self.connection.request(
+                "PUT", f"/{listed(names)}/_settings", body={"index.blocks.write": None}
+            )
+
+    def switch(self, actions: Sequence[AliasAction]) -> None:
+        """See `Writer.switch`.
+
+        Raises:
+            Conflict: another index holds one of the names, or one that was named is gone.
+            OutcomeUnknown: no answer came; it may have been applied or may be yet.
+        """
+        body = {"actions": [action.to_dict() for action in actions]}
+        with translated():
+            try:
+                answer = self.connection.request("POST", "/_aliases", body=body)
+            except Refused as error:
+                if error.kind in {"illegal_state_exception", "index_not_found_exception"}:
+                    raise Conflict(str(error)) from error
+                raise
+        if not answer["acknowledged"]:
+            raise MachineryError("The alias change was not acknowledged by every node.")
+
+    def delete(self, names: Sequence[str]) -> None:
+        """See `Writer.delete`."""
+        if not names:
+            return
+        if any("*" in name for name in names):
+            raise ValueError("Indices are deleted by exact name only.")
+        with translated():
+            self.connection.request(
+                "DELETE", f"/{listed(names)}", params={"ignore_unavailable": "true"}
+            )
+
+    def put_marker(self, name: str, facts: Mapping[str, Any]) -> None:
+        """See `Writer.put_marker`."""
+        self._make(
+            "PUT",
+            f"/{quote(name)}",
+            {
+                # Only read back whole: nothing in it needs to be searched.
+                "mappings": {"dynamic": "false", "properties": {}},
+                "settings": {"number_of_shards": 1, "number_of_replicas": 0},
+            },
+        )
+        with translated():
+            self.connection.request("PUT", f"/{quote(name)}/_create/{MARKER_ID}", body=dict(facts))
+
+    def marker(self, name: str) -> dict[str, Any] | None:
+        """See `Writer.marker`."""
+        with translated():
+            try:
+                found: dict[str, Any] = self.connection.request(
+                    "GET", f"/{quote(name)}/_source/{MARKER_ID}"
+                )
+            except Refused as error:
+                if error.missing:
+                    return None
+                raise
+        return found
+
+    def searches_running(self, names: Sequence[str]) -> int:
+        """See `Writer.searches_running`."""
+        with translated():
+            answer = self.connection.request("GET", f"/{listed(names)}/_stats/search")
+        return int(answer["_all"]["total"]["search"]["query_current"])
+
+
+def _bulks(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, int]]:
+    lines: list[str] = []
+    size = 0
+    for doc_id, raw in sources:
+        line = documents.tidy(raw).decode()
+        if lines and (size + len(line) > BULK_BYTES or len(lines) >= 2 * BULK_DOCUMENTS):
+            yield "\n".join(lines) + "\n", len(lines) // 2
+            lines, size = [], 0
+        lines += (json.dumps({"index": {"_id": doc_id}}), line)
+        size += len(line)
+    if lines:
+        yield "\n".join(lines) + "\n", len(lines) // 2
+
+
+def _refusal(items: list[dict[str, Any]]) -> str:
+    failed = [item["index"] for item in items if item and "error" in item["index"]]
+    first = failed[0]
+    reason = str(first["error"].get("reason", ""))[:300]
+    return (
+        f"The engine refused {len(failed)} documents, the first {first['_id']!r}: {reason} "
+        "Nothing was switched."
+    )

@@ -1,0 +1,163 @@
+"""Each change that the promotion engine makes, on the real engine."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from environments.elastic import Connection, connect
+from environments.models import Cluster
+from promotion.engine.errors import Conflict, MachineryError
+from promotion.engine.ports import AliasAction
+from promotion.writer import ClusterWriter
+from tests.data import configuration, load
+
+Name = Callable[[str], str]
+
+
+@pytest.fixture
+def writer(elasticsearch_url: str) -> ClusterWriter:
+    return ClusterWriter(connect(Cluster(name="Test", url=elasticsearch_url)))
+
+
+@pytest.fixture
+def name(writer: ClusterWriter) -> Iterator[Name]:
+    """Make index names of this test alone; what has one is deleted afterwards."""
+    token, made = uuid.uuid4().hex[:8], []
+
+    def fresh(stem: str) -> str:
+        made.append(f"writer-{token}-{stem}")
+        return made[-1]
+
+    yield fresh
+    there = writer.states(made) if made else {}
+    writer.delete(list(there))
+
+
+@pytest.fixture
+def flows(writer: ClusterWriter, name: Name) -> str:
+    """An index of real flows with the real mapping."""
+    index = name("flows")
+    writer.connection.request("PUT", f"/{index}", body=load("0.8.1/indices.json")["tracardi-flow"])
+    assert writer.load(index, configuration("tracardi-flow")) == 4
+    writer.refresh([index])
+    return index
+
+
+def acknowledged(connection: Connection, index: str, doc_id: str) -> bool:
+    from environments.elastic import Refused
+
+    try:
+        connection.request("PUT", f"/{index}/_doc/{doc_id}", body={"name": "x"})
+    except Refused as error:
+        assert error.kind == "cluster_block_exception"
+        return False
+    return True
+
+
+def test_a_new_index_equals_the_one_it_is_made_like(
+    writer: ClusterWriter, flows: str, name: Name
+) -> None:
+    copy = name("copy")
+    like = writer.states([flows])[flows]
+    assert writer.template_for(copy) == {}
+    writer.create(copy, like)
+    writer.load(copy, writer.read(flows))
+    writer.refresh([copy])
+    made = writer.states([copy])[copy]
+    assert made.mapping_digest == like.mapping_digest
+    assert made.settings_digest == like.settings_digest
+    assert dict(writer.read(copy)) == dict(configuration("tracardi-flow"))
+    with pytest.raises(Conflict):
+        writer.create(copy, like)
+
+
+def test_a_document_with_line_breaks_keeps_its_values(writer: ClusterWriter, flows: str) -> None:
+    pretty = json.dumps({"name": "a\nb", "id": "x"}, indent=2).encode()
+    writer.load(flows, [("ä/b", pretty)])
+    writer.refresh([flows])
+    assert json.loads(dict(writer.read(flows))["ä/b"]) == {"name": "a\nb", "id": "x"}
+
+
+def test_a_document_against_the_mapping_is_refused_by_name(
+    writer: ClusterWriter, flows: str
+) -> None:
+    with pytest.raises(MachineryError, match=r"'bad'.*strict"):
+        writer.load(flows, [("good", b'{"name": "x"}'), ("bad", b'{"nonsense": 1}')])
+
+
+def test_a_block_refuses_writes_until_it_is_lifted(writer: ClusterWriter, flows: str) -> None:
+    writer.block([flows])
+    assert writer.states([flows])[flows].write_blocked
+    assert not acknowledged(writer.connection, flows, "late")
+    writer.unblock([flows])
+    assert not writer.states([flows])[flows].write_blocked
+    assert acknowledged(writer.connection, flows, "later")
+
+
+def test_a_block_moves_no_fingerprint(writer: ClusterWriter, flows: str) -> None:
+    before, marks = writer.states([flows])[flows], writer.marks([flows])
+    writer.block([flows])
+    after = writer.states([flows])[flows]
+    assert after.settings_digest == before.settings_digest
+    assert writer.marks([flows]) == marks
+
+
+def test_a_clone_is_blocked_and_equal(writer: ClusterWriter, flows: str, name: Name) -> None:
+    target = name("clone")
+    writer.block([flows])
+    writer.clone(writer.states([flows])[flows], target)
+    made = writer.states([target])[target]
+    assert made.write_blocked
+    assert made.settings["index.number_of_replicas"] == "0"
+    assert dict(writer.read(target)) == dict(configuration("tracardi-flow"))
+
+
+def test_a_name_moves_only_away_from_the_index_that_was_expected(
+    writer: ClusterWriter, flows: str, name: Name
+) -> None:
+    like = writer.states([flows])[flows]
+    second, third, alias = name("second"), name("third"), name("alias")
+    for index in (second, third):
+        writer.create(index, like)
+    writer.switch([AliasAction("add", flows, alias)])
+    move = [AliasAction("remove", flows, alias), AliasAction("add", second, alias)]
+    writer.switch(move)
+    stale = [AliasAction("remove", flows, alias), AliasAction("add", third, alias)]
+    with pytest.raises(Conflict):
+        writer.switch(stale)
+    assert list(writer.states([alias])) == [second]
+
+
+def test_a_late_request_whose_marker_is_gone_changes_nothing(
+    writer: ClusterWriter, flows: str, name: Name
+) -> None:
+    second, marker = name("second"), name("marker")
+    alias, live = name("alias"), name("live")
+    writer.create(second, writer.states([flows])[flows])
+    writer.switch([AliasAction("add", flows, alias)])
+    writer.put_marker(marker, {"generation": 7})
+    assert writer.marker(marker) == {"generation": 7}
+    writer.delete([marker])
+    assert writer.marker(marker) is None
+    late = [
+        AliasAction("remove", flows, alias),
+        AliasAction("add", second, alias),
+        AliasAction("add", marker, live),
+    ]
+    with pytest.raises(Conflict):
+        writer.switch(late)
+    assert list(writer.states([alias])) == [flows]
+
+
+def test_deleting_is_by_exact_name_and_again_is_harmless(writer: ClusterWriter, flows: str) -> None:
+    with pytest.raises(ValueError, match="exact name"):
+        writer.delete([f"{flows[:-2]}*"])
+    writer.delete([flows])
+    writer.delete([flows])
+    assert writer.states([flows]) == {}
+
+
+def test_running_searches_are_counted(writer: ClusterWriter, flows: str) -> None:
+    assert writer.searches_running([flows]) == 0
