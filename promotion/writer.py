@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 from environments import documents
 from environments.elastic import Refused
+from environments.naming import LEASE_INDEX
 from promotion.cluster import ClusterReader, listed, translated
 from promotion.engine.errors import Conflict, MachineryError
+from promotion.engine.lease import LeaseState, Version
 from promotion.engine.ports import AliasAction, IndexState
 
 # One bulk request: well under the engine's 100 MB, large enough to pay for the round trip.
@@ -154,6 +156,38 @@ class ClusterWriter(ClusterReader):
         with translated():
             answer = self.connection.request("GET", f"/{listed(names)}/_stats/search")
         return int(answer["_all"]["total"]["search"]["query_current"])
+
+    def lease(self, key: str) -> tuple[LeaseState, Version]:
+        """See `LeaseStore.lease`."""
+        with translated():
+            try:
+                found = self.connection.request("GET", f"/{LEASE_INDEX}/_doc/{quote(key)}")
+            except Refused as error:
+                if error.missing:
+                    return LeaseState(), None
+                raise
+        return LeaseState(**found["_source"]), (found["_seq_no"], found["_primary_term"])
+
+    def swap(self, key: str, state: LeaseState, version: Version) -> Version:
+        """See `LeaseStore.swap`."""
+        condition = (
+            {"op_type": "create"}
+            if version is None
+            else {"if_seq_no": str(version[0]), "if_primary_term": str(version[1])}
+        )
+        with translated():
+            try:
+                answer = self.connection.request(
+                    "PUT",
+                    f"/{LEASE_INDEX}/_doc/{quote(key)}",
+                    params=condition,
+                    body=state.to_dict(),
+                )
+            except Refused as error:
+                if error.kind == "version_conflict_engine_exception":
+                    raise Conflict(str(error)) from error
+                raise
+        return answer["_seq_no"], answer["_primary_term"]
 
 
 def _bulks(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, int]]:
