@@ -1,7 +1,7 @@
 """The content of builds in the database; implements `promotion.engine.ports.Content`."""
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from environments.crypto import decrypt, encrypt
 from promotion.engine.manifest import Tree
@@ -62,3 +62,11 @@ class DatabaseContent:
     def source(self, oid: str) -> bytes:
         """Return one document's exact bytes."""
         return _open(Blob.objects.get(oid=oid).body)
+
+    def sources(self, tree: Tree) -> Iterator[tuple[str, bytes]]:
+        """See `Sources.sources`; holds a batch in memory."""
+        for start in range(0, len(tree.entries), _BATCH):
+            entries = tree.entries[start : start + _BATCH]
+            blobs = Blob.objects.in_bulk([entry.oid for entry in entries])
+            for entry in entries:
+                yield entry.id, _open(blobs[entry.oid].body)

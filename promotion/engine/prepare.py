@@ -1,0 +1,114 @@
+"""Fills the indices of a new generation, without touching a name that Tracardi uses."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from promotion.engine.errors import Mismatch, RuleBroken
+from promotion.engine.manifest import Tree, oid_of
+from promotion.engine.plan import Generation, Held, Plan, ResourcePlan
+from promotion.engine.ports import Fingerprint, Writer
+
+
+class Sources(Protocol):
+    """The content that is written."""
+
+    def tree(self, digest: str) -> Tree:
+        """Return a kept tree."""
+
+    def sources(self, tree: Tree) -> Iterator[tuple[str, bytes]]:
+        """Yield each document of a tree: its id and its exact source."""
+
+
+def prepare(writer: Writer, content: Sources, plan: Plan) -> Generation:
+    """Create, load, verify and block an index for each changed resource; then make the marker.
+
+    Returns the generation as it will be live. Again after a crash, it starts over with what is
+    named by this plan alone.
+
+    Raises:
+        RuleBroken: an index template would change a new index.
+        Mismatch: what was read back is not what was written.
+    """
+    writer.delete([plan.marker, *(part.next_index for part in plan.changed)])
+    live = writer.states([part.live.index for part in plan.changed])
+    for part in plan.changed:
+        _fill(writer, content, part, live)
+    if plan.changed:
+        writer.block([part.next_index for part in plan.changed])
+    generation = Generation(plan.number, plan.marker, _held(writer, plan))
+    writer.put_marker(plan.marker, {**generation.to_dict(), "plan": plan.digest})
+    return generation
+
+
+def _fill(writer: Writer, content: Sources, part: ResourcePlan, live: Mapping[str, object]) -> None:
+    name = part.next_index
+    if part.live.index not in live:
+        raise RuleBroken(f"Index {part.live.index} is gone. Nothing was switched. Plan again.")
+    claimed = writer.template_for(name)
+    if claimed:
+        raise RuleBroken(
+            f"An index template would change {name} ({', '.join(sorted(claimed))}). Nothing was "
+            "switched. Narrow that template's patterns, then try again."
+        )
+    like = writer.states([part.live.index])[part.live.index]
+    writer.create(name, like)
+    made = writer.states([name])[name]
+    # A legacy template may add what simulating an index does not show.
+    if (made.mapping_digest, made.settings_digest, made.aliases) != (
+        like.mapping_digest,
+        like.settings_digest,
+        (),
+    ):
+        raise Mismatch(
+            f"{name} was not made as {like.name} is: its mapping, settings or aliases differ. "
+            "Nothing was switched. Look for index templates that match it."
+        )
+    tree = content.tree(part.next_tree.digest)
+    writer.load(name, content.sources(tree))
+    writer.refresh([name])
+    check_copy(tree, writer.read(name), name)
+
+
+def check_copy(tree: Tree, found: Iterable[tuple[str, bytes]], index: str) -> None:
+    """Compare what an index holds with a tree, byte for byte.
+
+    Raises:
+        Mismatch: a document differs, is missing or is too many.
+    """
+    wanted = {entry.id: entry.oid for entry in tree.entries}
+    for doc_id, source in found:
+        if wanted.pop(doc_id, None) != oid_of(source):
+            raise Mismatch(
+                f"Document {doc_id!r} in {index} is not what was written. Nothing was switched."
+            )
+    if wanted:
+        raise Mismatch(f"{len(wanted)} documents are missing in {index}. Nothing was switched.")
+
+
+def _held(writer: Writer, plan: Plan) -> dict[str, Held]:
+    names = [part.next_index for part in plan.changed]
+    prints = fingerprints_of(writer, names) if names else {}
+    return {
+        part.resource: Held(part.next_index, part.next_tree, prints[part.next_index])
+        if part.changed
+        else part.live
+        for part in plan.resources
+    }
+
+
+def fingerprints_of(writer: Writer, names: list[str]) -> dict[str, Fingerprint]:
+    """Return the fingerprints of indices by exact name.
+
+    Raises:
+        RuleBroken: one is gone, or a write is in flight.
+    """
+    states, marks = writer.states(names), writer.marks(names)
+    prints = {}
+    for name in names:
+        if name not in states or not marks[name].settled:
+            raise RuleBroken(f"Index {name} is gone or being written to. Nothing was switched.")
+        state = states[name]
+        prints[name] = Fingerprint(
+            state.uuid, marks[name].max_seq_no, state.mapping_version, state.settings_digest
+        )
+    return prints

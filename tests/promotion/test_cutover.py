@@ -1,0 +1,177 @@
+"""Adopt, prepare and cut over, step for step, on the real engine."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from accounts.audit import system_actor
+from environments.elastic import Connection, connect
+from environments.models import Environment
+from environments.naming import Naming, Side
+from promotion.engine.adopt import clone_originals, move_aliases, replace_originals
+from promotion.engine.cutover import cutover
+from promotion.engine.diff import count
+from promotion.engine.errors import StalePlan
+from promotion.engine.lease import Lease, acquire
+from promotion.engine.plan import Generation, Plan, make_plan
+from promotion.engine.prepare import prepare
+from promotion.services import capture
+from promotion.store import DatabaseContent
+from promotion.writer import ClusterWriter
+from tests.data import configuration, load
+
+pytestmark = pytest.mark.django_db
+Put = Callable[[str, str, str], None]
+CONTENT = DatabaseContent()
+
+
+@pytest.fixture
+def writer(staging: Environment) -> ClusterWriter:
+    return ClusterWriter(connect(staging.cluster))
+
+
+@pytest.fixture
+def naming(staging: Environment, engine: Connection) -> Iterator[Naming]:
+    """The production side of the staging fixture: plain indices with the same documents."""
+    naming = Naming(staging.catalogue, staging.tenant, Side.PRODUCTION)
+    shapes = load("0.8.1/indices.json")
+    for resource in naming.catalogue.promoted:
+        aliases: dict[str, object] = {naming.alias(resource.name): {}}
+        index = naming.concrete(resource.name)
+        engine.request("PUT", f"/{index}", body={**shapes[resource.storage], "aliases": aliases})
+        ClusterWriter(engine).load(index, configuration(resource.storage))
+    yield naming
+    writer = ClusterWriter(engine)
+    patterns = [*naming.search_patterns(), f"tracardi-console.{naming.key}.*"]
+    writer.delete(list(writer.states(patterns)))
+
+
+@pytest.fixture
+def live(staging: Environment, naming: Naming, writer: ClusterWriter) -> Generation:
+    """Adopt production: what is live then."""
+    production = Environment.objects.create(
+        name="Production",
+        slug="production",
+        cluster=staging.cluster,
+        version="0.8.1",
+        tenant=staging.tenant,
+        kind="production",
+    )
+    writer.block([naming.concrete(r.name) for r in naming.catalogue.promoted])
+    baseline = capture(system_actor(), production).resources()
+    generation = clone_originals(
+        writer,
+        CONTENT,
+        naming,
+        number=1,
+        marker=naming.marker_index(1, "adopt"),
+        baseline={name: part.tree for name, part in baseline.items()},
+    )
+    move_aliases(writer, naming, generation)
+    replace_originals(writer, naming, generation, wait=lambda: True)
+    return generation
+
+
+@pytest.fixture
+def lease(writer: ClusterWriter, naming: Naming) -> Lease:
+    return acquire(writer, naming.key, "test", seconds=30, clock=lambda: 0.0)
+
+
+def planned(staging: Environment, naming: Naming, live: Generation, number: int) -> Plan:
+    wanted = {n: part.tree for n, part in capture(system_actor(), staging).resources().items()}
+    return make_plan(
+        naming,
+        cluster_uuid=staging.cluster.uuid,
+        number=number,
+        attempt="a1",
+        live=live,
+        content="",
+        wanted=wanted,
+        counts={
+            n: count(CONTENT.tree(live.resources[n].tree.digest), CONTENT.tree(t.digest))
+            for n, t in wanted.items()
+        },
+    )
+
+
+def served(writer: ClusterWriter, naming: Naming, resource: str) -> dict[str, bytes]:
+    return dict(writer.read(naming.alias(resource)))
+
+
+def test_adoption_keeps_every_document_under_both_names(
+    live: Generation, naming: Naming, writer: ClusterWriter
+) -> None:
+    for resource in naming.catalogue.promoted:
+        for name in (naming.alias(resource.name), naming.concrete(resource.name)):
+            assert list(writer.states([name])) == [live.resources[resource.name].index]
+            assert dict(writer.read(name)) == dict(configuration(resource.storage))
+
+
+def test_a_promotion_serves_what_was_captured_to_the_byte(
+    staging: Environment,
+    naming: Naming,
+    writer: ClusterWriter,
+    live: Generation,
+    lease: Lease,
+    put: Put,
+) -> None:
+    raw = '{"name": "New", "enabled": true}'
+    put("segment", "seg-new", raw)
+    plan = planned(staging, naming, live, 2)
+    assert [part.resource for part in plan.changed] == ["segment"]
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))).digest == plan.digest
+    made = prepare(writer, CONTENT, plan)
+    assert "seg-new" not in served(writer, naming, "segment")
+    cutover(writer, lease, plan, naming)
+    assert served(writer, naming, "segment")["seg-new"] == raw.encode()
+    facts = writer.marker(naming.marker_alias)
+    assert facts is not None
+    assert Generation.from_dict(facts) == made
+
+
+def test_two_promoters_of_one_generation_one_wins(
+    staging: Environment,
+    naming: Naming,
+    writer: ClusterWriter,
+    live: Generation,
+    lease: Lease,
+    put: Put,
+) -> None:
+    put("segment", "seg-new", '{"name": "New"}')
+    first = planned(staging, naming, live, 2)
+    put("rule", "rule-new", '{"name": "New"}')
+    second = planned(staging, naming, live, 3)
+    second = replace(
+        second,
+        resources=tuple(
+            part if part.resource == "rule" else replace(part, next_index=part.live.index)
+            for part in second.resources
+        ),
+    )
+    prepare(writer, CONTENT, first)
+    prepare(writer, CONTENT, second)
+    cutover(writer, lease, first, naming)
+    with pytest.raises(StalePlan):
+        cutover(writer, lease, second, naming)
+    assert "seg-new" in served(writer, naming, "segment")
+    assert "rule-new" not in served(writer, naming, "rule")
+
+
+def test_production_edited_after_planning_is_never_overwritten(
+    staging: Environment,
+    naming: Naming,
+    writer: ClusterWriter,
+    live: Generation,
+    lease: Lease,
+    put: Put,
+) -> None:
+    put("segment", "seg-new", '{"name": "New"}')
+    plan = planned(staging, naming, live, 2)
+    prepare(writer, CONTENT, plan)
+    writer.unblock([live.resources["rule"].index])
+    writer.load(naming.concrete("rule"), [("edited", b'{"name": "By hand"}')])
+    with pytest.raises(StalePlan, match="rule"):
+        cutover(writer, lease, plan, naming)
+    assert "seg-new" not in served(writer, naming, "segment")
