@@ -1,6 +1,5 @@
 """A real Elasticsearch or OpenSearch as the promotion engine sees it."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -8,10 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from environments import documents
 from environments.elastic import Connection, Refused, Unauthorised, Unreachable
 from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown, Temporary
-from promotion.engine.ports import IndexState, ShardMarks
+from promotion.engine.ports import IndexState, ShardMarks, digest
 
 PAGE: Final = 500
 # They differ between equal indices, or move without a change of meaning.
@@ -74,8 +72,16 @@ class ClusterReader:
         with translated():
             return str(self.connection.request("GET", "/")["cluster_uuid"])
 
+    def health(self) -> str:
+        """Return the cluster's health: green, yellow or red."""
+        with translated():
+            return str(self.connection.request("GET", "/_cluster/health")["status"])
+
     def states(self, names: Sequence[str]) -> dict[str, IndexState]:
         """See `Reader.states`; one request, whatever the number of names."""
+        if not names:
+            # An empty path would mean every index of the cluster.
+            return {}
         with translated():
             answer = self.connection.request(
                 "GET",
@@ -96,6 +102,8 @@ class ClusterReader:
         Raises:
             MachineryError: a primary of one of them is not started.
         """
+        if not names:
+            return {}
         with translated():
             answer = self.connection.request(
                 "GET", f"/{listed(names)}/_stats/docs", params={"level": "shards"}
@@ -155,15 +163,10 @@ def _state(name: str, facts: Mapping[str, Any]) -> IndexState:
         aliases=tuple(sorted(facts["aliases"])),
         mapping_version=facts["mapping_version"],
         mapping=mapping,
-        mapping_digest=_digest(mapping),
         settings=lasting,
-        settings_digest=_digest(lasting),
+        settings_digest=digest(lasting),
         write_blocked=settings.get("index.blocks.write") == "true",
     )
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(documents.canonical(value)).hexdigest()
 
 
 def _marks(shards: Mapping[str, Any]) -> ShardMarks:

@@ -1,12 +1,16 @@
 """Builds and their content, addressed by digest as in git."""
 
-from typing import ClassVar
+import secrets
+from datetime import datetime
+from typing import Any, ClassVar
 
 from django.db import models
+from django.utils import timezone
 
 from accounts.models import User
 from environments.models import Environment
 from promotion.engine.manifest import TreeDigests
+from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import CapturedResource, Fingerprint
 
 
@@ -45,6 +49,7 @@ class Build(models.Model):
     class Kind(models.TextChoices):
         CAPTURE = "capture"
         BASELINE = "baseline"
+        DRIFT = "drift"
 
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="builds")
     number = models.PositiveIntegerField()
@@ -138,3 +143,214 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.build}: {self.verdict}"
+
+
+def new_token() -> str:
+    """Return a name for one attempt, unique among consoles that share a cluster."""
+    return secrets.token_hex(6)
+
+
+class Promotion(models.Model):
+    """One attempt to change what an environment serves, or to prepare for it."""
+
+    class Kind(models.TextChoices):
+        ADOPT = "adopt", "Adoption"
+        PREPARE = "prepare", "Preparation"
+        PROMOTE = "promote", "Promotion"
+        ROLLBACK = "rollback", "Rollback"
+        RELEASE = "release", "Release"
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        ERRORED = "errored"
+        ABORTED = "aborted"
+
+    ACTIVE: ClassVar = (Status.PENDING.value, Status.RUNNING.value)
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    environment = models.ForeignKey(
+        Environment, on_delete=models.PROTECT, related_name="promotions"
+    )
+    build = models.ForeignKey(
+        Build, null=True, blank=True, on_delete=models.PROTECT, related_name="promotions"
+    )
+    # What a promotion puts live; its indices and its plan.
+    prepared = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="used_by"
+    )
+    restores = models.ForeignKey(
+        "StoredGeneration", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    token = models.CharField(max_length=32, unique=True, default=new_token)
+    plan_facts = models.JSONField(null=True, blank=True)
+    plan_digest = models.CharField(max_length=64, blank=True)
+    made_facts = models.JSONField(null=True, blank=True)
+    consents_due = models.JSONField(default=list, blank=True)
+    findings = models.JSONField(default=list, blank=True)
+    receipt = models.JSONField(null=True, blank=True)
+    # Another's claim on the environment as it was first seen, for taking over after a crash.
+    sighting = models.JSONField(null=True, blank=True)
+    comment = models.TextField(blank=True)
+    message = models.TextField(blank=True)
+    requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT)
+    cancel_requested = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    live_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(
+                fields=["environment"],
+                condition=models.Q(status__in=["pending", "running"]) & ~models.Q(kind="prepare"),
+                name="promotion_one_running_a_target",
+            ),
+        )
+
+    def __str__(self) -> str:
+        what = f" of {self.build}" if self.build is not None else ""
+        return f"{self.get_kind_display()} {self.pk}{what}"
+
+    @property
+    def plan(self) -> Plan | None:
+        return Plan.from_dict(self.plan_facts) if self.plan_facts else None
+
+    @property
+    def made(self) -> Generation | None:
+        """The generation as it was prepared."""
+        return Generation.from_dict(self.made_facts) if self.made_facts else None
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether this is a preparation that still belongs to what is live."""
+        if self.kind != self.Kind.PREPARE or self.status != self.Status.SUCCEEDED:
+            return False
+        plan, live = self.plan, StoredGeneration.live_in(self.environment)
+        return plan is not None and live is not None and plan.base_marker == live.marker
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the request to the end, or until now."""
+        return ((self.finished_at or timezone.now()) - self.created_at).total_seconds()
+
+
+class Step(models.Model):
+    """One step of a promotion, recorded before it acts and after."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+
+    promotion = models.ForeignKey(Promotion, on_delete=models.CASCADE, related_name="steps")
+    name = models.CharField(max_length=40)
+    label = models.CharField(max_length=200)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
+    detail = models.CharField(max_length=500, blank=True)
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def duration(self) -> float:
+        """Seconds it took, or has taken until now."""
+        end: datetime = self.finished_at or timezone.now()
+        return (end - self.started_at).total_seconds()
+
+
+class StoredGeneration(models.Model):
+    """A generation that was live, or is."""
+
+    environment = models.ForeignKey(
+        Environment, on_delete=models.PROTECT, related_name="generations"
+    )
+    number = models.PositiveIntegerField()
+    marker = models.CharField(max_length=255, unique=True)
+    facts = models.JSONField()
+    build = models.ForeignKey(Build, on_delete=models.PROTECT, related_name="generations")
+    promotion = models.OneToOneField(Promotion, on_delete=models.PROTECT, related_name="generation")
+    # Where Roll back goes from here.
+    previous = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    restores = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    is_live = models.BooleanField(default=False)
+    # Its indices are kept, so that it can be rolled back to.
+    is_kept = models.BooleanField(default=True)
+    live_since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-number",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(
+                fields=["environment", "number"], name="promotion_generation_number_once"
+            ),
+            models.UniqueConstraint(
+                fields=["environment"],
+                condition=models.Q(is_live=True),
+                name="promotion_one_live_generation",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.environment} generation {self.number}"
+
+    @classmethod
+    def live_in(cls, environment: Environment) -> "StoredGeneration | None":
+        """Return what is live in an adopted environment."""
+        return cls.objects.filter(environment=environment, is_live=True).first()
+
+    @property
+    def generation(self) -> Generation:
+        facts: dict[str, Any] = self.facts
+        return Generation.from_dict(facts)
+
+
+class Unlocking(models.Model):
+    """A time in which an adopted environment was open to edits by hand."""
+
+    environment = models.ForeignKey(
+        Environment, on_delete=models.PROTECT, related_name="unlockings"
+    )
+    reason = models.CharField(max_length=300)
+    unlocked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    unlocked_at = models.DateTimeField(auto_now_add=True)
+    locked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(
+                fields=["environment"],
+                condition=models.Q(locked_at=None),
+                name="promotion_one_open_unlocking",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.environment} unlocked: {self.reason}"
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Unlocking | None":
+        """Return the unlocking that is in force, or None where the environment is locked."""
+        return cls.objects.filter(environment=environment, locked_at=None).first()

@@ -13,7 +13,7 @@ from promotion.cluster import ClusterReader
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.ports import Captured
-from promotion.models import Build, BuildPart, Review
+from promotion.models import Build, BuildPart, Review, StoredGeneration
 from promotion.store import DatabaseContent
 
 
@@ -64,10 +64,17 @@ def capture(actor: Actor, environment: Environment) -> Build:
         failed = AuditEvent.Outcome.FAILED
         record(actor, "build.capture", environment, outcome=failed, reason=str(error))
         raise
-    return _keep(actor, environment, found, uuid)
+    return keep_build(actor, environment, found, uuid)
 
 
-def _keep(actor: Actor, environment: Environment, found: Captured, uuid: str) -> Build:
+def keep_build(
+    actor: Actor,
+    environment: Environment,
+    found: Captured,
+    uuid: str,
+    kind: Build.Kind = Build.Kind.CAPTURE,
+) -> Build:
+    """Keep what was captured as the environment's next build and return it."""
     with transaction.atomic():
         # Locks the row where the database can, so that two captures do not take one number.
         Environment.objects.select_for_update().get(pk=environment.pk)
@@ -77,6 +84,7 @@ def _keep(actor: Actor, environment: Environment, found: Captured, uuid: str) ->
         build = Build.objects.create(
             environment=environment,
             number=last + 1,
+            kind=kind,
             content=content,
             exact=found.manifest.exact,
             cluster_uuid=uuid,
@@ -133,12 +141,23 @@ def review(
                 reviewed_by=actor.user,
             )
             record(actor, f"build.{verdict.value}", build, reason=made.comment)
+            _prepare_approved(build, verdict)
     except IntegrityError as error:
         raise RuleBroken(
             f"Somebody else reviewed {build} at this moment. Your verdict was not kept. "
             "Open the build again."
         ) from error
     return made
+
+
+def _prepare_approved(build: Build, verdict: Review.Verdict) -> None:
+    from promotion.tasks import prepare_build  # the task runs services, this one's too
+
+    target = build.environment.promotes_to
+    if verdict is Review.Verdict.APPROVED and target is not None:
+        if StoredGeneration.live_in(target) is None:
+            return
+        transaction.on_commit(lambda: prepare_build.enqueue(build.pk, target.pk))
 
 
 def _review_problem(build: Build, verdict: Review.Verdict, content: str, comment: str) -> str:

@@ -17,6 +17,8 @@ from promotion.engine.ports import AliasAction, IndexState
 BULK_BYTES: Final = 8 * 1024 * 1024
 BULK_DOCUMENTS: Final = 2000
 MARKER_ID: Final = "facts"
+# Above any template that somebody else wrote for the same name.
+HIGHEST: Final = 2_000_000_000
 
 
 class ClusterWriter(ClusterReader):
@@ -30,6 +32,25 @@ class ClusterWriter(ClusterReader):
             )
         template = answer.get("template") or {}
         return {part: value for part, value in template.items() if value}
+
+    def put_template(self, name: str, like: IndexState, index: str) -> None:
+        """See `Writer.put_template`."""
+        template = {
+            "settings": {**like.settings, "index.blocks.write": "true"},
+            "mappings": like.mapping,
+        }
+        body = {"index_patterns": [index], "priority": HIGHEST, "template": template}
+        with translated():
+            self.connection.request("PUT", f"/_index_template/{quote(name)}", body=body)
+
+    def delete_template(self, name: str) -> None:
+        """See `Writer.delete_template`."""
+        with translated():
+            try:
+                self.connection.request("DELETE", f"/_index_template/{quote(name)}")
+            except Refused as error:
+                if not error.missing:
+                    raise
 
     def create(self, name: str, like: IndexState) -> None:
         """See `Writer.create`.
@@ -85,6 +106,9 @@ class ClusterWriter(ClusterReader):
         """See `Writer.block`."""
         with translated():
             answer = self.connection.request("PUT", f"/{listed(names)}/_block/write")
+        if answer["acknowledged"] and not answer["indices"]:
+            # All had the block already (measured on 7.17: no shard is asked, none acknowledges).
+            return
         if not (answer["acknowledged"] and answer["shards_acknowledged"]):
             raise MachineryError("Not every index could be write-blocked. Nothing was switched.")
 

@@ -14,6 +14,7 @@ from promotion.engine.ports import (
     Fingerprint,
     IndexState,
     Reader,
+    fingerprint,
 )
 
 ROUNDS: Final = 5
@@ -86,11 +87,7 @@ def fingerprints(
     prints: dict[str, Fingerprint | None] = {}
     for name, state in states.items():
         mark = marks[state.name]
-        prints[name] = (
-            Fingerprint(state.uuid, mark.max_seq_no, state.mapping_version, state.settings_digest)
-            if mark.settled
-            else None
-        )
+        prints[name] = fingerprint(state, mark) if mark.settled else None
     return states, prints
 
 
@@ -122,12 +119,12 @@ def capture(
         # Without it an acknowledged write is missed under an equal fingerprint, for ever.
         reader.refresh([states[name].name for name in due])
         for name in due:
-            fingerprint = now[name]
+            before = now[name]
             tree = _read(reader, content, name, states[name].name, held.get(name), limit)
             read.append(name)
-            if fingerprint is not None:
+            if before is not None:
                 held[name] = CapturedResource(
-                    states[name].name, fingerprint, states[name].mapping_digest, tree
+                    states[name].name, before, states[name].mapping_digest, tree
                 )
         states, now = fingerprints(reader, naming)
     raise CaptureUnsettled(

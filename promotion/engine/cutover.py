@@ -1,29 +1,31 @@
 """The moment of a promotion: fence, block, fence again, and one `_aliases` request."""
 
+from collections.abc import Callable
+
 from environments.naming import Naming
 from promotion.engine.errors import Conflict, StalePlan
 from promotion.engine.lease import Lease
-from promotion.engine.plan import Plan
-from promotion.engine.ports import Fingerprint, IndexState, Writer
+from promotion.engine.plan import Generation, Plan
+from promotion.engine.ports import IndexState, Writer, fingerprint
 
 
-def fence(writer: Writer, plan: Plan) -> dict[str, IndexState]:
-    """Return the live indices' states, if all is as planned.
+def fence(writer: Writer, plan: Plan, made: Generation) -> dict[str, IndexState]:
+    """Return the live indices' states, if all is as planned and as prepared.
 
     Raises:
         StalePlan: an index was written to, replaced or remade since the plan was made.
     """
-    names = [part.live.index for part in plan.resources]
-    states = writer.states(names)
-    if missing := [name for name in names if name not in states]:
+    wanted = {part.live.index: (part.resource, part.live.fingerprint) for part in plan.resources}
+    for name, held in made.resources.items():
+        wanted.setdefault(held.index, (name, held.fingerprint))
+    states = writer.states(list(wanted))
+    if missing := [name for name in wanted if name not in states]:
         raise StalePlan(f"{', '.join(missing)} is gone. Nothing was overwritten. Plan again.")
-    marks = writer.marks(names)
+    marks = writer.marks(list(wanted))
     moved = []
-    for part in plan.resources:
-        state, mark = states[part.live.index], marks[part.live.index]
-        now = Fingerprint(state.uuid, mark.max_seq_no, state.mapping_version, state.settings_digest)
-        if now != part.live.fingerprint or not mark.settled:
-            moved.append(part.resource)
+    for index, (resource, recorded) in wanted.items():
+        if fingerprint(states[index], marks[index]) != recorded or not marks[index].settled:
+            moved.append(resource)
     if moved:
         raise StalePlan(
             f"Production changed since the plan was made: {', '.join(moved)}. Nothing was "
@@ -32,21 +34,31 @@ def fence(writer: Writer, plan: Plan) -> dict[str, IndexState]:
     return states
 
 
-def cutover(writer: Writer, lease: Lease, plan: Plan, naming: Naming) -> None:
+def cutover(
+    writer: Writer,
+    lease: Lease,
+    plan: Plan,
+    made: Generation,
+    naming: Naming,
+    still_allowed: Callable[[], None] = lambda: None,
+) -> None:
     """Make the prepared generation live. Never call it again without reading the truth back.
+
+    `still_allowed` is asked last, and raises if the request is not what it was.
 
     Raises:
         StalePlan: something moved since the plan was made; nothing was switched.
         LeaseLost: the claim ran out; nothing was switched by this call.
         OutcomeUnknown: no answer came to the switch.
     """
-    states = fence(writer, plan)
+    states = fence(writer, plan, made)
     outgoing = [part.live.index for part in plan.changed]
     open_ones = [name for name in outgoing if not states[name].write_blocked]
     if open_ones:
         # Through its own address, not as a setting: it waits for the writes in flight.
         writer.block(open_ones)
-        fence(writer, plan)
+        fence(writer, plan, made)
+    still_allowed()
     lease.check()
     try:
         writer.switch(plan.switch(naming))
@@ -55,3 +67,16 @@ def cutover(writer: Writer, lease: Lease, plan: Plan, naming: Naming) -> None:
             "Another promotion was faster, or this attempt was given up. Nothing was switched. "
             "Look at the new plan."
         ) from error
+
+
+def undo(writer: Writer, lease: Lease, plan: Plan, naming: Naming) -> None:
+    """Swap back what `cutover` made live and verification refused.
+
+    Raises:
+        StalePlan: it is not live any more; nothing was switched.
+    """
+    lease.check()
+    try:
+        writer.switch(plan.switch_back(naming))
+    except Conflict as error:
+        raise StalePlan("What is live is not this promotion. Nothing was switched back.") from error

@@ -1,7 +1,7 @@
 """The ordered intent of a promotion, computed without side effects (design section 5)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -47,17 +47,26 @@ class Generation:
 
 @dataclass(frozen=True)
 class ResourcePlan:
-    """One resource: what is expected live, and what is to be live."""
+    """One resource: what is expected live, and what is to be live.
+
+    `kept` is the fingerprint of an index that is there already; None for one that is to be made.
+    """
 
     resource: str
     live: Held
     next_index: str
     next_tree: TreeDigests
     counts: Counts
+    kept: Fingerprint | None = None
 
     @property
     def changed(self) -> bool:
         return self.next_index != self.live.index
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the index has to be made and filled."""
+        return self.kept is None
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,15 @@ class Plan:
     def changed(self) -> tuple[ResourcePlan, ...]:
         return tuple(part for part in self.resources if part.changed)
 
+    @property
+    def fresh(self) -> tuple[ResourcePlan, ...]:
+        return tuple(part for part in self.resources if part.fresh)
+
+    @property
+    def counts(self) -> dict[str, Counts]:
+        """How many documents differ, by resource; without the resources that stay as they are."""
+        return {part.resource: part.counts for part in self.resources if part.counts.any}
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -95,6 +113,7 @@ class Plan:
                 part["next_index"],
                 TreeDigests(**part["next_tree"]),
                 Counts(**part["counts"]),
+                Fingerprint.from_dict(part["kept"]) if part["kept"] else None,
             )
             for part in raw["resources"]
         )
@@ -106,17 +125,29 @@ class Plan:
         All resources are named, the unchanged ones too: a promotion planned from an older
         generation then fails whole, where it would else leave a mix that nobody approved.
         """
-        actions = []
-        for part in self.resources:
-            for name in names_of(naming, part.resource):
-                if part.changed:
-                    actions.append(AliasAction("remove", part.live.index, name))
-                actions.append(AliasAction("add", part.next_index, name))
-        return [
-            *actions,
-            AliasAction("remove", self.base_marker, naming.marker_alias),
-            AliasAction("add", self.marker, naming.marker_alias),
-        ]
+        ways = {part.resource: (part.live.index, part.next_index) for part in self.resources}
+        return _moves(naming, ways, self.base_marker, self.marker)
+
+    def switch_back(self, naming: Naming) -> list[AliasAction]:
+        """Return the actions of the one request that undoes `switch`."""
+        ways = {part.resource: (part.next_index, part.live.index) for part in self.resources}
+        return _moves(naming, ways, self.marker, self.base_marker)
+
+
+def _moves(
+    naming: Naming, ways: Mapping[str, tuple[str, str]], old_marker: str, new_marker: str
+) -> list[AliasAction]:
+    actions = []
+    for resource, (before, after) in ways.items():
+        for name in names_of(naming, resource):
+            if before != after:
+                actions.append(AliasAction("remove", before, name))
+            actions.append(AliasAction("add", after, name))
+    return [
+        *actions,
+        AliasAction("remove", old_marker, naming.marker_alias),
+        AliasAction("add", new_marker, naming.marker_alias),
+    ]
 
 
 def names_of(naming: Naming, resource: str) -> tuple[str, str]:
@@ -134,23 +165,30 @@ def make_plan(
     content: str,
     wanted: Mapping[str, TreeDigests],
     counts: Mapping[str, Counts],
+    reusable: Mapping[str, Sequence[Held]] | None = None,
 ) -> Plan:
     """Plan generation `number` from the live one.
 
     `wanted` has a tree for every promoted resource, `counts` the difference of each to the live
-    one. A resource whose content digest is equal keeps its index, noise and all.
+    one. A resource whose content digest is equal keeps its index, noise and all. `reusable` are
+    kept indices, known to be as recorded: one that holds the wanted tree is used again.
     """
     parts = []
     for resource in naming.catalogue.promoted:
-        held, tree = live.resources[resource.name], wanted[resource.name]
-        same = held.tree.content == tree.content
+        name = resource.name
+        held: Held | None = live.resources[name]
+        tree = wanted[name]
+        if live.resources[name].tree.content != tree.content:
+            kept = (reusable or {}).get(name, ())
+            held = next((h for h in kept if h.tree.exact == tree.exact), None)
         parts.append(
             ResourcePlan(
-                resource.name,
-                held,
-                held.index if same else naming.generation_index(resource.name, number),
-                held.tree if same else tree,
-                counts[resource.name],
+                name,
+                live.resources[name],
+                held.index if held else naming.generation_index(name, number),
+                held.tree if held else tree,
+                counts[name],
+                held.fingerprint if held else None,
             )
         )
     return Plan(

@@ -3,11 +3,19 @@
 The adapters are `promotion.cluster` (a real Elasticsearch) and `promotion.store` (the database).
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Protocol, Self
 
+from environments.documents import canonical
 from promotion.engine.manifest import Manifest, Tree, TreeDigests
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of a JSON value in canonical form."""
+    return hashlib.sha256(canonical(value)).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,15 @@ class IndexState:
     aliases: tuple[str, ...]
     mapping_version: int
     mapping: Mapping[str, Any]
-    mapping_digest: str
     # Flat, without blocks and what is volatile: what an index equal to this one is made with.
     settings: Mapping[str, Any]
     settings_digest: str
     write_blocked: bool
+
+    @cached_property
+    def mapping_digest(self) -> str:
+        # Not at once: a fence compares the mapping's version alone.
+        return digest(self.mapping)
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,11 @@ class ShardMarks:
     def settled(self) -> bool:
         """Whether no write is in flight."""
         return self.max_seq_no == self.local_checkpoint
+
+
+def fingerprint(state: IndexState, marks: ShardMarks) -> Fingerprint:
+    """Return the fingerprint of an index."""
+    return Fingerprint(state.uuid, marks.max_seq_no, state.mapping_version, state.settings_digest)
 
 
 class Reader(Protocol):
@@ -102,6 +119,12 @@ class Writer(Reader, Protocol):
 
     def template_for(self, name: str) -> dict[str, Any]:
         """Return what index templates would give an index of this name; empty where none does."""
+
+    def put_template(self, name: str, like: IndexState, index: str) -> None:
+        """Make an index created as `index` get another's mapping and settings, write-blocked."""
+
+    def delete_template(self, name: str) -> None:
+        """Delete an index template; one that is gone already is no error."""
 
     def create(self, name: str, like: IndexState) -> None:
         """Create an index with the mapping and settings of another; its primary is started."""

@@ -1,12 +1,12 @@
 """Fills the indices of a new generation, without touching a name that Tracardi uses."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from promotion.engine.errors import Mismatch, RuleBroken
 from promotion.engine.manifest import Tree, oid_of
 from promotion.engine.plan import Generation, Held, Plan, ResourcePlan
-from promotion.engine.ports import Fingerprint, Writer
+from promotion.engine.ports import Fingerprint, IndexState, Writer, fingerprint
 
 
 class Sources(Protocol):
@@ -19,30 +19,36 @@ class Sources(Protocol):
         """Yield each document of a tree: its id and its exact source."""
 
 
-def prepare(writer: Writer, content: Sources, plan: Plan) -> Generation:
-    """Create, load, verify and block an index for each changed resource; then make the marker.
+def prepare(
+    writer: Writer,
+    content: Sources,
+    plan: Plan,
+    progress: Callable[[ResourcePlan], None] = lambda _part: None,
+) -> Generation:
+    """Create, load, verify and block an index for each fresh resource; then make the marker.
 
-    Returns the generation as it will be live. Again after a crash, it starts over with what is
-    named by this plan alone.
+    `progress` hears of each filled index, and may raise to stop. Returns the generation as it will
+    be live. Again after a crash, it starts over with what is named by this plan alone.
 
     Raises:
         RuleBroken: an index template would change a new index.
         Mismatch: what was read back is not what was written.
     """
-    writer.delete([plan.marker, *(part.next_index for part in plan.changed)])
-    live = writer.states([part.live.index for part in plan.changed])
-    for part in plan.changed:
-        _fill(writer, content, part, live)
-    if plan.changed:
-        writer.block([part.next_index for part in plan.changed])
+    writer.delete([plan.marker, *(part.next_index for part in plan.fresh)])
+    live = writer.states([part.live.index for part in plan.fresh]) if plan.fresh else {}
+    for part in plan.fresh:
+        _fill(writer, content, part, live.get(part.live.index))
+        progress(part)
+    if plan.fresh:
+        writer.block([part.next_index for part in plan.fresh])
     generation = Generation(plan.number, plan.marker, _held(writer, plan))
     writer.put_marker(plan.marker, {**generation.to_dict(), "plan": plan.digest})
     return generation
 
 
-def _fill(writer: Writer, content: Sources, part: ResourcePlan, live: Mapping[str, object]) -> None:
+def _fill(writer: Writer, content: Sources, part: ResourcePlan, like: IndexState | None) -> None:
     name = part.next_index
-    if part.live.index not in live:
+    if like is None:
         raise RuleBroken(f"Index {part.live.index} is gone. Nothing was switched. Plan again.")
     claimed = writer.template_for(name)
     if claimed:
@@ -50,7 +56,6 @@ def _fill(writer: Writer, content: Sources, part: ResourcePlan, live: Mapping[st
             f"An index template would change {name} ({', '.join(sorted(claimed))}). Nothing was "
             "switched. Narrow that template's patterns, then try again."
         )
-    like = writer.states([part.live.index])[part.live.index]
     writer.create(name, like)
     made = writer.states([name])[name]
     # A legacy template may add what simulating an index does not show.
@@ -86,12 +91,10 @@ def check_copy(tree: Tree, found: Iterable[tuple[str, bytes]], index: str) -> No
 
 
 def _held(writer: Writer, plan: Plan) -> dict[str, Held]:
-    names = [part.next_index for part in plan.changed]
+    names = [part.next_index for part in plan.fresh]
     prints = fingerprints_of(writer, names) if names else {}
     return {
-        part.resource: Held(part.next_index, part.next_tree, prints[part.next_index])
-        if part.changed
-        else part.live
+        part.resource: Held(part.next_index, part.next_tree, part.kept or prints[part.next_index])
         for part in plan.resources
     }
 
@@ -107,8 +110,5 @@ def fingerprints_of(writer: Writer, names: list[str]) -> dict[str, Fingerprint]:
     for name in names:
         if name not in states or not marks[name].settled:
             raise RuleBroken(f"Index {name} is gone or being written to. Nothing was switched.")
-        state = states[name]
-        prints[name] = Fingerprint(
-            state.uuid, marks[name].max_seq_no, state.mapping_version, state.settings_digest
-        )
+        prints[name] = fingerprint(states[name], marks[name])
     return prints

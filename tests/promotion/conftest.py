@@ -3,12 +3,17 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
+from accounts.audit import Actor, command_actor, system_actor
+from accounts.roles import Role
+from accounts.services import create_user, grant
 from environments.catalogue import catalogue_for
 from environments.elastic import Connection, connect
 from environments.models import Cluster, Environment
+from promotion.writer import ClusterWriter
 from tests.data import configuration, load
 
 
@@ -60,3 +65,52 @@ def put(staging: Environment, engine: Connection) -> Put:
         engine.request("PUT", f"/{index}/_doc/{path_id}", body=raw)
 
     return write
+
+
+@pytest.fixture
+def production(staging: Environment, engine: Connection) -> Iterator[Environment]:
+    """What staging promotes to: plain indices with the same documents, and protected ones."""
+    made = Environment.objects.create(
+        name="Production",
+        slug="production",
+        cluster=staging.cluster,
+        version="0.8.1",
+        tenant=staging.tenant,
+        kind="production",
+    )
+    staging.promotes_to = made
+    staging.save()
+    naming, writer, shapes = made.naming, ClusterWriter(engine), load("0.8.1/indices.json")
+    for resource in naming.catalogue.promoted:
+        aliases: dict[str, object] = {naming.alias(resource.name): {}}
+        index = naming.concrete(resource.name)
+        engine.request("PUT", f"/{index}", body={**shapes[resource.storage], "aliases": aliases})
+        writer.load(index, configuration(resource.storage))
+    for index in (naming.concrete("user"), naming.partition("event", "2026-11")):
+        engine.request("PUT", f"/{index}")
+    yield made
+    patterns = [*naming.search_patterns(), f"tracardi-console.{naming.key}.*"]
+    writer.delete(list(writer.states(patterns)))
+
+
+@dataclass(frozen=True)
+class People:
+    """One account of each role; QA and marketing are granted staging and production."""
+
+    admin: Actor
+    qa: Actor
+    marketing: Actor
+
+
+@pytest.fixture
+def people(production: Environment, staging: Environment) -> People:
+    def actor(role: Role) -> Actor:
+        user = create_user(
+            system_actor(), username=role.value, role=role, password="a long enough phrase 7"
+        )
+        if role is not Role.ADMINISTRATOR:
+            for environment in (staging, production):
+                grant(system_actor(), user, environment)
+        return command_actor(user)
+
+    return People(actor(Role.ADMINISTRATOR), actor(Role.QA), actor(Role.MARKETING))

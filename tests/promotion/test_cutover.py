@@ -1,15 +1,15 @@
 """Adopt, prepare and cut over, step for step, on the real engine."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from accounts.audit import system_actor
-from environments.elastic import Connection, connect
+from environments.elastic import connect
 from environments.models import Environment
-from environments.naming import Naming, Side
+from environments.naming import Naming
 from promotion.engine.adopt import clone_originals, move_aliases, replace_originals
 from promotion.engine.cutover import cutover
 from promotion.engine.diff import count
@@ -20,7 +20,7 @@ from promotion.engine.prepare import prepare
 from promotion.services import capture
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
-from tests.data import configuration, load
+from tests.data import configuration
 
 pytestmark = pytest.mark.django_db
 Put = Callable[[str, str, str], None]
@@ -33,32 +33,13 @@ def writer(staging: Environment) -> ClusterWriter:
 
 
 @pytest.fixture
-def naming(staging: Environment, engine: Connection) -> Iterator[Naming]:
-    """The production side of the staging fixture: plain indices with the same documents."""
-    naming = Naming(staging.catalogue, staging.tenant, Side.PRODUCTION)
-    shapes = load("0.8.1/indices.json")
-    for resource in naming.catalogue.promoted:
-        aliases: dict[str, object] = {naming.alias(resource.name): {}}
-        index = naming.concrete(resource.name)
-        engine.request("PUT", f"/{index}", body={**shapes[resource.storage], "aliases": aliases})
-        ClusterWriter(engine).load(index, configuration(resource.storage))
-    yield naming
-    writer = ClusterWriter(engine)
-    patterns = [*naming.search_patterns(), f"tracardi-console.{naming.key}.*"]
-    writer.delete(list(writer.states(patterns)))
+def naming(production: Environment) -> Naming:
+    return production.naming
 
 
 @pytest.fixture
-def live(staging: Environment, naming: Naming, writer: ClusterWriter) -> Generation:
+def live(production: Environment, naming: Naming, writer: ClusterWriter) -> Generation:
     """Adopt production: what is live then."""
-    production = Environment.objects.create(
-        name="Production",
-        slug="production",
-        cluster=staging.cluster,
-        version="0.8.1",
-        tenant=staging.tenant,
-        kind="production",
-    )
     writer.block([naming.concrete(r.name) for r in naming.catalogue.promoted])
     baseline = capture(system_actor(), production).resources()
     generation = clone_originals(
@@ -124,7 +105,7 @@ def test_a_promotion_serves_what_was_captured_to_the_byte(
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))).digest == plan.digest
     made = prepare(writer, CONTENT, plan)
     assert "seg-new" not in served(writer, naming, "segment")
-    cutover(writer, lease, plan, naming)
+    cutover(writer, lease, plan, made, naming)
     assert served(writer, naming, "segment")["seg-new"] == raw.encode()
     facts = writer.marker(naming.marker_alias)
     assert facts is not None
@@ -146,15 +127,17 @@ def test_two_promoters_of_one_generation_one_wins(
     second = replace(
         second,
         resources=tuple(
-            part if part.resource == "rule" else replace(part, next_index=part.live.index)
+            part
+            if part.resource == "rule"
+            else replace(part, next_index=part.live.index, kept=part.live.fingerprint)
             for part in second.resources
         ),
     )
-    prepare(writer, CONTENT, first)
-    prepare(writer, CONTENT, second)
-    cutover(writer, lease, first, naming)
+    one = prepare(writer, CONTENT, first)
+    two = prepare(writer, CONTENT, second)
+    cutover(writer, lease, first, one, naming)
     with pytest.raises(StalePlan):
-        cutover(writer, lease, second, naming)
+        cutover(writer, lease, second, two, naming)
     assert "seg-new" in served(writer, naming, "segment")
     assert "rule-new" not in served(writer, naming, "rule")
 
@@ -169,9 +152,9 @@ def test_production_edited_after_planning_is_never_overwritten(
 ) -> None:
     put("segment", "seg-new", '{"name": "New"}')
     plan = planned(staging, naming, live, 2)
-    prepare(writer, CONTENT, plan)
+    made = prepare(writer, CONTENT, plan)
     writer.unblock([live.resources["rule"].index])
     writer.load(naming.concrete("rule"), [("edited", b'{"name": "By hand"}')])
     with pytest.raises(StalePlan, match="rule"):
-        cutover(writer, lease, plan, naming)
+        cutover(writer, lease, plan, made, naming)
     assert "seg-new" not in served(writer, naming, "segment")

@@ -1,0 +1,66 @@
+"""Removes the indices of generations that nothing refers to any more."""
+
+from django.conf import settings
+
+from environments.models import Environment
+from promotion.models import Promotion, StoredGeneration
+from promotion.writer import ClusterWriter
+
+
+def clean_up(writer: ClusterWriter, environment: Environment) -> list[str]:
+    """Delete what no kept generation, preparation or running work needs; return the names.
+
+    Only exact names that this console recorded as its own are considered, and never one that a
+    name points at.
+    """
+    live = StoredGeneration.live_in(environment)
+    if live is None:
+        return []
+    _keep_last(environment, live)
+    needed = _needed(environment)
+    states = writer.states(sorted(_recorded(environment) - needed))
+    gone = [name for name, state in states.items() if not state.aliases]
+    if gone:
+        writer.delete(sorted(gone))
+    return gone
+
+
+def _keep_last(environment: Environment, live: StoredGeneration) -> None:
+    """Keep the last KEPT_GENERATIONS distinct maps, and always where Roll back goes."""
+    kept = {live.pk}
+    if live.previous_id is not None:
+        kept.add(live.previous_id)
+    maps: set[frozenset[str]] = set()
+    generations = StoredGeneration.objects.filter(environment=environment, is_kept=True)
+    for stored in generations:
+        held = frozenset(held.index for held in stored.generation.resources.values())
+        if held in maps or len(maps) < settings.KEPT_GENERATIONS:
+            maps.add(held)
+            kept.add(stored.pk)
+    generations.exclude(pk__in=kept).update(is_kept=False)
+
+
+def _needed(environment: Environment) -> set[str]:
+    names: set[str] = set()
+    for stored in StoredGeneration.objects.filter(environment=environment, is_kept=True):
+        names |= {stored.marker, *(h.index for h in stored.generation.resources.values())}
+    promotions = Promotion.objects.filter(environment=environment)
+    ready = promotions.filter(
+        kind=Promotion.Kind.PREPARE, status=Promotion.Status.SUCCEEDED
+    ).first()
+    working = list(promotions.filter(status__in=Promotion.ACTIVE))
+    for promotion in [*working, *([ready] if ready is not None and ready.is_prepared else [])]:
+        if (plan := promotion.plan) is not None:
+            names |= {plan.marker, *(part.next_index for part in plan.resources)}
+            names |= {part.live.index for part in plan.resources}
+    return names
+
+
+def _recorded(environment: Environment) -> set[str]:
+    names: set[str] = set()
+    for promotion in Promotion.objects.filter(environment=environment).exclude(plan_facts=None):
+        if (plan := promotion.plan) is not None:
+            names |= {plan.marker, *(part.next_index for part in plan.fresh)}
+    for stored in StoredGeneration.objects.filter(environment=environment, is_kept=False):
+        names |= {stored.marker, *(h.index for h in stored.generation.resources.values())}
+    return names

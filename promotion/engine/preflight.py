@@ -1,0 +1,96 @@
+"""Checks before any write. Pure: facts in, findings out."""
+
+from collections.abc import Mapping
+
+from environments.findings import Finding, Severity
+from environments.naming import NameKind, Naming
+from promotion.engine.diff import Counts
+from promotion.engine.ports import IndexState
+
+
+def check_indices(naming: Naming, names: list[str]) -> list[Finding]:
+    """Find indices of this environment that the catalogue does not know."""
+    found = []
+    for name in sorted(names):
+        what = naming.classify(name)
+        if what is not None and what.kind is NameKind.UNKNOWN:
+            found.append(
+                Finding(
+                    "unknown-index",
+                    Severity.ERROR,
+                    f"Index {name} is of this environment, but Tracardi {naming.catalogue.version} "
+                    "has no such index.",
+                    "Check the environment's version, or remove the index if nothing needs it.",
+                    name,
+                )
+            )
+    return found
+
+
+def check_mappings(wanted: Mapping[str, str], live: Mapping[str, IndexState]) -> list[Finding]:
+    """Compare the mapping digests that a build was captured under with the live indices'."""
+    return [
+        Finding(
+            "mapping-differs",
+            Severity.ERROR,
+            f"The mapping of {resource} in the build is not that of {live[resource].name}.",
+            "Bring staging and production to the same Tracardi version and mappings.",
+            resource,
+        )
+        for resource, digest in wanted.items()
+        if digest != live[resource].mapping_digest
+    ]
+
+
+def check_versions(build: str, target: str) -> list[Finding]:
+    """Compare the Tracardi version of a build with the target's."""
+    if build == target:
+        return []
+    return [
+        Finding(
+            "version-differs",
+            Severity.ERROR,
+            f"The build is of Tracardi {build}, the target of {target}.",
+            "Upgrade one of them, then capture again.",
+        )
+    ]
+
+
+def check_health(status: str) -> list[Finding]:
+    """Refuse a cluster whose health is red."""
+    if status != "red":
+        return []
+    return [
+        Finding(
+            "cluster-red",
+            Severity.ERROR,
+            "The cluster's health is red: some primary shard is not there.",
+            "Bring the cluster to yellow or green first.",
+        )
+    ]
+
+
+def consents(counts: Mapping[str, Counts], drifted: list[str]) -> list[Finding]:
+    """Return what a person must agree to one by one before this plan may run."""
+    found = [
+        Finding(
+            f"large-deletion:{resource}",
+            Severity.WARNING,
+            f"{count.removed} of {count.total_before} documents of {resource} will be deleted.",
+            "Agree to it, or change staging and capture again.",
+            resource,
+        )
+        for resource, count in counts.items()
+        if count.removes_much
+    ]
+    for resource in drifted:
+        found.append(
+            Finding(
+                f"drift:{resource}",
+                Severity.WARNING,
+                f"Production's {resource} was changed since it was last promoted.",
+                "Agree to overwrite it; what it holds was captured as a build.",
+                resource,
+            )
+        )
+    return found

@@ -1,0 +1,118 @@
+"""Keeps the record of a promotion: its steps, before and after they act, and its one end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from django.utils import timezone
+
+from accounts.audit import Actor, record
+from accounts.models import AuditEvent
+from promotion.engine.errors import Aborted, MachineryError, PromotionError, RuleBroken
+from promotion.models import Promotion, Step
+
+log = structlog.get_logger(__name__)
+
+# What may follow what; each change is one conditional update, so that of two workers one wins.
+TRANSITIONS: Final[dict[str, frozenset[str]]] = {
+    "pending": frozenset({"running", "aborted", "failed", "errored"}),
+    "running": frozenset({"succeeded", "failed", "errored", "aborted"}),
+}
+
+
+@dataclass
+class Note:
+    """What a step says about itself when it is done."""
+
+    detail: str = ""
+
+
+def move(promotion: Promotion, status: Promotion.Status, **fields: object) -> bool:
+    """Change the status, if that may follow the present one, and say whether it did."""
+    before = [old for old, following in TRANSITIONS.items() if status.value in following]
+    changed = Promotion.objects.filter(pk=promotion.pk, status__in=before).update(
+        status=status.value, **fields
+    )
+    promotion.refresh_from_db()
+    return bool(changed)
+
+
+@contextmanager
+def step(promotion: Promotion, name: str, label: str) -> Iterator[Note]:
+    """Record a step around what it does; an error ends it as failed and goes on up.
+
+    Raises:
+        Aborted: somebody asked to cancel, and the promotion is not live yet.
+    """
+    check_cancelled(promotion)
+    row = Step.objects.create(promotion=promotion, name=name, label=label)
+    note = Note()
+    try:
+        yield note
+    except Exception as error:
+        _finish(row, Step.Status.FAILED, str(error))
+        raise
+    _finish(row, Step.Status.SUCCEEDED, note.detail)
+
+
+def check_cancelled(promotion: Promotion) -> None:
+    """Raise `Aborted` if somebody asked to cancel and nothing is switched yet."""
+    promotion.refresh_from_db(fields=["cancel_requested", "live_at", "status"])
+    if promotion.cancel_requested and promotion.live_at is None:
+        raise Aborted("It was cancelled before anything was switched. Production is as it was.")
+    if not promotion.is_active:
+        raise RuleBroken(f"{promotion} has ended as {promotion.status}. Nothing more was done.")
+
+
+def _finish(row: Step, status: Step.Status, detail: str) -> None:
+    row.status, row.detail, row.finished_at = status.value, detail[:500], timezone.now()
+    row.save(update_fields=["status", "detail", "finished_at"])
+
+
+@contextmanager
+def ending(actor: Actor, promotion: Promotion) -> Iterator[None]:
+    """End the promotion as what an error means, record it, and let the error go on up."""
+    try:
+        yield
+    except PromotionError as error:
+        conclude(actor, promotion, status_of(error), str(error))
+        raise
+    except Exception:
+        log.exception("promotion.defect", promotion=promotion.pk)
+        conclude(
+            actor,
+            promotion,
+            Promotion.Status.ERRORED,
+            "The console met a defect of its own; its log has the details. "
+            "Look at what is live before trying again.",
+        )
+        raise
+
+
+def status_of(error: PromotionError) -> Promotion.Status:
+    """Return what a promotion that met `error` ends as."""
+    if isinstance(error, Aborted):
+        return Promotion.Status.ABORTED
+    if isinstance(error, MachineryError):
+        return Promotion.Status.ERRORED
+    return Promotion.Status.FAILED
+
+
+def conclude(actor: Actor, promotion: Promotion, status: Promotion.Status, message: str) -> bool:
+    """End a promotion once, with an audit event; say whether this call ended it."""
+    ended = move(promotion, status, message=message, finished_at=timezone.now())
+    if ended:
+        good = status is Promotion.Status.SUCCEEDED
+        record(
+            actor,
+            f"{promotion.kind}.{status.value}",
+            promotion,
+            outcome=AuditEvent.Outcome.DONE if good else AuditEvent.Outcome.FAILED,
+            reason="" if good else message,
+        )
+        log.info(
+            "promotion.ended", promotion=promotion.pk, kind=promotion.kind, status=status.value
+        )
+    return ended

@@ -1,0 +1,215 @@
+"""Looks at a target and makes the plan that would make it equal a build. Writes to no cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from environments.elastic import connect
+from environments.findings import Finding, Severity, errors
+from environments.models import Environment
+from environments.naming import NameKind
+from promotion.engine import preflight
+from promotion.engine.capture import capture as capture_content
+from promotion.engine.diff import Counts, count
+from promotion.engine.errors import PreflightFailed, RuleBroken
+from promotion.engine.manifest import TreeDigests
+from promotion.engine.plan import Generation, Held, Plan, make_plan
+from promotion.engine.ports import Captured, CapturedResource, IndexState, fingerprint
+from promotion.models import Build, StoredGeneration, StoredTree
+from promotion.store import DatabaseContent
+from promotion.writer import ClusterWriter
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a target serves at this moment.
+
+    `generation` has each resource as it is now, `drifted` the resources whose content is not what
+    was last promoted, `captured` what was read to know.
+    """
+
+    generation: Generation
+    drifted: tuple[str, ...]
+    captured: Captured
+    states: Mapping[str, IndexState]
+
+
+def writer_for(environment: Environment) -> ClusterWriter:
+    """Return a writer for the environment's cluster, once that is sure to be the same as ever.
+
+    Raises:
+        RuleBroken: behind the address is another cluster than before.
+    """
+    writer = ClusterWriter(connect(environment.cluster))
+    uuid, pinned = writer.uuid(), environment.cluster.uuid
+    if pinned and uuid != pinned:
+        raise RuleBroken(
+            f"Behind the address of {environment.cluster} is another cluster than before. "
+            "Nothing was changed. Correct the address."
+        )
+    if not pinned:
+        environment.cluster.uuid = uuid
+        environment.cluster.save(update_fields=["uuid"])
+    return writer
+
+
+def indices_of(writer: ClusterWriter, environment: Environment) -> dict[str, IndexState]:
+    """Return all indices of an environment: Tracardi's, generations', and unknown ones."""
+    naming = environment.naming
+    states = writer.states(naming.search_patterns())
+    return {name: state for name, state in states.items() if naming.classify(name) is not None}
+
+
+def generation_numbers(environment: Environment, names: Mapping[str, object]) -> list[int]:
+    """Return the numbers of the generations whose indices are in the cluster."""
+    found = [environment.naming.classify(name) for name in names]
+    return [what.number for what in found if what is not None and what.number is not None]
+
+
+def recorded_live(writer: ClusterWriter, environment: Environment) -> Generation:
+    """Return the live generation as its marker has it.
+
+    Raises:
+        RuleBroken: the environment is not adopted.
+    """
+    facts = writer.marker(environment.naming.marker_alias)
+    if facts is None:
+        raise RuleBroken(
+            f"{environment} is not adopted: no generation of this console is live in it. "
+            "Nothing was changed. Adopt it first."
+        )
+    return Generation.from_dict(facts)
+
+
+def look(writer: ClusterWriter, environment: Environment) -> Live:
+    """Return what an adopted environment serves; an index that nobody wrote to is not read."""
+    recorded = recorded_live(writer, environment)
+    states = writer.states([held.index for held in recorded.resources.values()])
+    digests = [held.tree.digest for held in recorded.resources.values()]
+    # Another console with a database of its own may have promoted last.
+    known = set(StoredTree.objects.filter(digest__in=digests).values_list("digest", flat=True))
+    previous = {
+        name: CapturedResource(
+            held.index, held.fingerprint, states[held.index].mapping_digest, held.tree
+        )
+        for name, held in recorded.resources.items()
+        if held.index in states and held.tree.digest in known
+    }
+    found = capture_content(
+        writer,
+        DatabaseContent(),
+        environment.naming,
+        previous=previous,
+        limit=settings.MAX_DOCUMENT_BYTES,
+    )
+    held = {n: Held(r.index, r.tree, r.fingerprint) for n, r in found.resources.items()}
+    drifted = tuple(
+        name
+        for name, now in held.items()
+        if now.tree.content != recorded.resources[name].tree.content
+    )
+    return Live(
+        Generation(recorded.number, recorded.marker, held),
+        drifted,
+        found,
+        writer.states([part.index for part in held.values()]),
+    )
+
+
+def check_build(writer: ClusterWriter, build: Build, live: Live, target: Environment) -> None:
+    """Check everything that can be known before writing.
+
+    Raises:
+        PreflightFailed: with all that stands against it.
+    """
+    parts = build.resources()
+    state_of = {name: live.states[held.index] for name, held in live.generation.resources.items()}
+    findings = [
+        *preflight.check_health(writer.health()),
+        *preflight.check_versions(build.version, target.version),
+        *preflight.check_indices(target.naming, list(indices_of(writer, target))),
+    ]
+    if build.version == target.version:
+        digests = {name: part.mapping_digest for name, part in parts.items()}
+        findings += preflight.check_mappings(digests, state_of)
+    if not any(part.tree.count for part in parts.values()):
+        findings.append(
+            Finding(
+                "empty-build",
+                Severity.ERROR,
+                f"{build} holds no document at all.",
+                "Check staging's tenant and version, then capture again.",
+            )
+        )
+    if found := errors(findings):
+        words = " ".join(f"{finding.message} {finding.remedy}" for finding in found)
+        raise PreflightFailed(f"{words} Nothing was changed.", tuple(findings))
+
+
+def differences(live: Generation, wanted: Mapping[str, TreeDigests]) -> dict[str, Counts]:
+    """Count how each wanted tree differs from the live one; equal trees are not opened."""
+    content = DatabaseContent()
+    counts = {}
+    for name, tree in wanted.items():
+        now = live.resources[name].tree
+        if now.exact == tree.exact:
+            counts[name] = Counts(total_before=now.count, total_after=tree.count)
+        else:
+            counts[name] = count(content.tree(now.digest), content.tree(tree.digest))
+    return counts
+
+
+def reusable(writer: ClusterWriter, environment: Environment) -> dict[str, list[Held]]:
+    """Return the kept indices of earlier generations that nobody wrote to since, by resource."""
+    candidates: dict[str, tuple[str, Held]] = {}
+    kept = StoredGeneration.objects.filter(environment=environment, is_kept=True)
+    for stored in kept:
+        for name, held in stored.generation.resources.items():
+            candidates.setdefault(held.index, (name, held))
+    states = writer.states(list(candidates)) if candidates else {}
+    there = [index for index in candidates if index in states]
+    marks = writer.marks(there) if there else {}
+    found: dict[str, list[Held]] = {}
+    for index in there:
+        name, held = candidates[index]
+        if (
+            states[index].write_blocked
+            and fingerprint(states[index], marks[index]) == held.fingerprint
+        ):
+            found.setdefault(name, []).append(held)
+    return found
+
+
+def plan_for(
+    writer: ClusterWriter,
+    target: Environment,
+    live: Live,
+    wanted: Mapping[str, TreeDigests],
+    *,
+    content: str,
+    number: int,
+    token: str,
+) -> Plan:
+    """Plan what makes `target` serve `wanted`."""
+    return make_plan(
+        target.naming,
+        cluster_uuid=target.cluster.uuid,
+        number=number,
+        attempt=token,
+        live=live.generation,
+        content=content,
+        wanted=wanted,
+        counts=differences(live.generation, wanted),
+        reusable=reusable(writer, target),
+    )
+
+
+def is_adopted(states: Mapping[str, IndexState], environment: Environment) -> bool:
+    """Answer whether any generation's index holds a name of the environment."""
+    naming = environment.naming
+    for name, state in states.items():
+        what = naming.classify(name)
+        if what is not None and what.kind is NameKind.GENERATION and state.aliases:
+            return True
+    return False

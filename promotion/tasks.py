@@ -1,0 +1,65 @@
+"""Background work. The queue only delivers; a dead worker's work is found by `recovery`.
+
+The services enqueue these tasks, so the tasks import the services when they run.
+"""
+
+from collections.abc import Callable
+
+from django_tasks import task
+
+from promotion.engine.errors import PromotionError
+
+
+@task()
+def prepare_build(build_pk: int, target_pk: int) -> None:
+    """Prepare a build for a target, unless that is done already."""
+    from environments.models import Environment
+    from promotion.models import Build
+    from promotion.preparing import current_preparation, is_live_already, prepare
+
+    build = Build.objects.get(pk=build_pk)
+    target = Environment.objects.get(pk=target_pk)
+    ready = current_preparation(target)
+    if is_live_already(build, target):
+        return
+    if ready is not None and ready.build is not None and ready.build.content == build.content:
+        return
+    _run(lambda: prepare(build, target))
+
+
+@task()
+def finish_promotion(promotion_pk: int) -> None:
+    """Verify and end a promotion that went live."""
+    from promotion.models import Promotion
+    from promotion.promotions import finish
+
+    promotion = Promotion.objects.get(pk=promotion_pk)
+    _run(lambda: finish(promotion))
+
+
+@task()
+def run_adoption(promotion_pk: int) -> None:
+    """Adopt an environment."""
+    from promotion.adoption import run_adopt
+    from promotion.models import Promotion
+
+    promotion = Promotion.objects.get(pk=promotion_pk)
+    _run(lambda: run_adopt(promotion))
+
+
+@task()
+def run_release(promotion_pk: int) -> None:
+    """Release an environment."""
+    from promotion.adoption import run_release as run
+    from promotion.models import Promotion
+
+    promotion = Promotion.objects.get(pk=promotion_pk)
+    _run(lambda: run(promotion))
+
+
+def _run(work: Callable[[], object]) -> None:
+    """Run it; how it ended is in the promotion's own record, so the task itself succeeds."""
+    try:
+        work()
+    except PromotionError:
+        return
