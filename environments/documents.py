@@ -4,7 +4,6 @@ Pure: no Django, no I/O. Facts are from design section 3, digests from section 4
 """
 
 import base64
-import binascii
 import hashlib
 import json
 import math
@@ -89,13 +88,14 @@ def _decode_field(value: object) -> object:
         packed = base64.b64decode(value, validate=True)
         unpacker = zlib.decompressobj(wbits=31)
         plain = unpacker.decompress(packed, MAX_DECODED_BYTES)
-    except (binascii.Error, zlib.error):
+    except (ValueError, zlib.error):
+        # binascii.Error is a ValueError; text beyond ASCII is a plain one.
         return value
     if unpacker.unconsumed_tail:
         raise DocumentError(f"A field unpacks to more than {MAX_DECODED_BYTES:,} bytes.")
     try:
         return json.loads(plain, parse_constant=_refuse_constant, parse_float=_finite)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 

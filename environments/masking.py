@@ -1,0 +1,143 @@
+"""A document as a person may see it: decoded, with every secret replaced by a mask.
+
+Pure: no Django, no I/O. Where secrets live is from design section 3. In doubt a value is masked:
+a reviewer can do without it, and a secret that was shown cannot be taken back.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from environments.documents import ENCODED_FIELDS, decoded
+
+MASK: Final = "••••••"
+
+# Fields that are secret as a whole.
+_SECRET_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "resource": ("credentials",),
+    "setting": ("content", "config"),
+}
+# Tracardi copies a remote plugin's own credentials here, under keys of the plugin's choice.
+_PLUGIN_CREDENTIALS: Final = ("microservice", "plugin", "resource")
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_TELLING_WORDS: Final = re.compile(
+    "auth|bearer|dsn|headers?|jwt|keys?|oauth|otp|pass|pin|pwd|salt|sig|signature|webhooks?"
+)
+_TELLING_PARTS: Final = (
+    "password|passwd|passphrase|secret|token|credential|cookie|authoriz|authentic|"
+    "(?:api|access|private|public|shared|account)[-_ ]?key"
+)
+_TELLING_PART: Final = re.compile(_TELLING_PARTS)
+# What ends the name of a link to another document, such as `token_resource`.
+_LINKS: Final = ("resource", "source")
+
+# Secrets that give themselves away in a text, whatever its key is.
+_SECRET_TEXT: Final = re.compile(
+    # password=…, "token": …; but not a comparison, `token == …`
+    rf"""(?:{_TELLING_PARTS})\w{{0,40}}\\*["']?\s{{0,9}}[:=](?!=)\s{{0,9}}[^\s]"""
+    r"|[?&](?:key|code|sig|auth|pass|pwd)="
+    r"|\bbearer\s+[\w.~+/=-]{8}"
+    r"|\bbasic\s+(?=[A-Za-z+/]{0,80}[0-9=])[A-Za-z0-9+/]{8}"
+    r"|://[^/\s@:]{0,200}:[^/\s@]{1,500}@"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY"
+    r"|\beyJ[\w-]{8,999}\.[\w-]{1,9999}\."
+    r"|\b[spr]k_(?:live|test)_\w|\bAKIA[0-9A-Z]{12}|\bgh[pousr]_\w{16}|\bxox[a-z]-\w"
+    r"|\bAIza[\w-]{20}|\bSG\.[\w-]{12}|\b[0-9]{8,10}:[\w-]{30}"
+    # gzip in base64, in a field that is not known to be encoded
+    r"|\bH4sI[A-Za-z0-9+/]{8}"
+    r"|hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks|api\.telegram\.org/bot",
+    re.IGNORECASE,
+)
+_TELLING_TEXT: Final = re.compile(rf"{_TELLING_PARTS}|headers?\b|\bbody\b", re.IGNORECASE)
+
+_Path: TypeAlias = tuple[str, ...]
+
+
+def _is_secret_key(key: str, value: object, path: _Path) -> bool:
+    words = [word.lower() for word in _WORD.findall(key)]
+    if words and words[-1] in _LINKS and isinstance(value, Mapping):
+        return False
+    if _TELLING_PART.search(key.lower()) or "".join(words).endswith(("key", "keys")):
+        return True
+    # Elsewhere `body` is an ordinary word, such as a property in a validation's schema.
+    return any(map(_TELLING_WORDS.fullmatch, words)) or ("init" in path and "body" in words)
+
+
+def _is_secret_pair(value: Mapping[str, Any], path: _Path) -> bool:
+    """Say whether this is one secret as a pair, such as {"name": "X-Token", "value": "…"}."""
+    labels = (value.get(label) for label in ("name", "key", "id", "field"))
+    return any(isinstance(label, str) and _is_secret_key(label, "", path) for label in labels)
+
+
+def _all_masked(value: object) -> object:
+    """Return `value` with every leaf masked; that a leaf is empty, or a switch, is no secret."""
+    if isinstance(value, Mapping):
+        return {key: _all_masked(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_all_masked(inner) for inner in value]
+    return value if value is None or value == "" or isinstance(value, bool) else MASK
+
+
+def _masked_text(text: str, path: _Path) -> str:
+    """Return `text`, or its JSON with masked leaves, or the mask."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            plain = json.loads(text)
+        except ValueError:
+            # A template, for example: its structure is unknown, so one word is enough.
+            return MASK if _TELLING_TEXT.search(text) else text
+        shown = _masked_value(plain, path)
+        if shown != plain:
+            return json.dumps(shown, ensure_ascii=False)
+        # The text may hold a key twice, of which `plain` has only the last.
+    return MASK if _SECRET_TEXT.search(text) else text
+
+
+def _masked_members(value: Mapping[str, Any], path: _Path) -> dict[str, Any]:
+    pair = "value" in value and _is_secret_pair(value, path)
+    return {
+        key: _all_masked(inner)
+        if _is_secret_key(key, inner, path)
+        or (pair and key == "value")
+        or (*path, key)[-3:] == _PLUGIN_CREDENTIALS
+        else _masked_value(inner, (*path, key))
+        for key, inner in value.items()
+    }
+
+
+def _masked_value(value: object, path: _Path) -> object:
+    if isinstance(value, Mapping):
+        return _masked_members(value, path)
+    if isinstance(value, list):
+        return [_masked_value(inner, path) for inner in value]
+    return _masked_text(value, path) if isinstance(value, str) else value
+
+
+def _masked_field(resource: str, name: str, value: object) -> object:
+    if name in ENCODED_FIELDS.get(resource, ()):
+        value = decoded(resource, {name: value})[name]
+        if isinstance(value, str) and value:
+            # It could not be decoded, or holds no structure to judge by.
+            return MASK
+    if name in _SECRET_FIELDS.get(resource, ()):
+        return _all_masked(value)
+    # One member at a time, so that the top level is judged like every other.
+    return _masked_members({name: value}, ())[name]
+
+
+def masked(resource: str, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of `source`, decoded, with each secret leaf replaced by MASK.
+
+    Keys and structure stay. What cannot be decoded or read is masked as a whole field, never
+    raised. Only leaves are masked: a secret used as a *key* is shown.
+    """
+    shown: dict[str, Any] = {}
+    for name, value in source.items():
+        # A DocumentError is a ValueError.
+        try:
+            shown[name] = _masked_field(resource, name, value)
+        except (ValueError, RecursionError):
+            shown[name] = MASK
+    return shown
