@@ -10,10 +10,11 @@ from django.core.management.base import BaseCommand
 
 from accounts.audit import command_actor
 from accounts.models import User
+from accounts.roles import Verb
 from environments.models import Environment
 from promotion.engine.errors import MachineryError, PromotionError
-from promotion.models import Build
-from promotion.services import NotAllowedError
+from promotion.models import Build, Promotion
+from promotion.services import NotAllowedError, authorise
 
 DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
 
@@ -35,6 +36,10 @@ class ActingCommand(BaseCommand):
     @abstractmethod
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         """Do it, and return what to print: `message` for people, the rest for programs."""
+
+    def judge(self, user: User, environment: Environment, action: str) -> None:
+        """Refuse early, before work that the act itself would come to only later."""
+        authorise(command_actor(user), Verb.PROMOTE, action, environment)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
@@ -63,6 +68,25 @@ class ActingCommand(BaseCommand):
 def _problem(status: str, error: PromotionError) -> dict[str, Any]:
     findings = [finding.to_dict() for finding in error.findings]
     return {"status": status, "code": error.code, "message": str(error), "findings": findings}
+
+
+def outcome_of(promotion: Promotion) -> dict[str, Any]:
+    """Return what a command prints about a promotion that ended."""
+    return {
+        "message": promotion.message,
+        "promotion": promotion.pk,
+        "kind": promotion.kind,
+        "promotion_status": promotion.status,
+        "steps": [
+            {
+                "name": s.name,
+                "status": s.status,
+                "seconds": round(s.duration, 3),
+                "detail": s.detail,
+            }
+            for s in promotion.steps.all()
+        ],
+    }
 
 
 def find_environment(slug: str) -> Environment:
@@ -100,4 +124,5 @@ __all__ = [
     "command_actor",
     "find_build",
     "find_environment",
+    "outcome_of",
 ]

@@ -189,14 +189,14 @@ def plan_for(
     *,
     content: str,
     number: int,
-    token: str,
+    attempt: str,
 ) -> Plan:
     """Plan what makes `target` serve `wanted`."""
     return make_plan(
         target.naming,
         cluster_uuid=target.cluster.uuid,
         number=number,
-        attempt=token,
+        attempt=attempt,
         live=live.generation,
         content=content,
         wanted=wanted,

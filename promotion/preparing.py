@@ -103,7 +103,7 @@ def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: 
             {name: part.tree for name, part in build.resources().items()},
             content=build.content,
             number=take_generation(writer, target.naming.key, numbers),
-            token=promotion.token,
+            attempt=promotion.token,
         )
         if not plan.changed and not live.drifted:
             raise RuleBroken(f"{build} is what {target} serves already. There is nothing to do.")

@@ -347,7 +347,7 @@ def _plan_rollback(writer: ClusterWriter, promotion: Promotion, restored: Stored
             {name: held.tree for name, held in restored.generation.resources.items()},
             content=restored.build.content,
             number=take_generation(writer, target.naming.key, numbers),
-            token=promotion.token,
+            attempt=promotion.token,
         )
         remember_plan(promotion, plan)
         note.detail = f"{len(plan.changed)} of {len(plan.resources)} resources change"

@@ -1,0 +1,90 @@
+"""`manage.py plan BUILD TARGET`: what a promotion would change. Changes nothing."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from environments.models import Environment
+from promotion.commands import (
+    BAD_INPUT,
+    FAILED,
+    REFUSED,
+    BadInputError,
+    find_build,
+    find_environment,
+)
+from promotion.engine.errors import MachineryError, PromotionError
+from promotion.engine.preflight import consents
+from promotion.models import Build
+from promotion.planning import check_build, look, plan_for, writer_for
+
+
+class Command(BaseCommand):
+    help = "Print what promoting a build to a target would change. Changes nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("build", help="ENVIRONMENT:NUMBER")
+        parser.add_argument("target", help="the target's slug")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            facts = _plan(find_build(options["build"]), find_environment(options["target"]))
+            code = 0
+        except BadInputError as error:
+            facts, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
+        except PromotionError as error:
+            code = FAILED if isinstance(error, MachineryError) else REFUSED
+            status = "errored" if code == FAILED else "refused"
+            found = [finding.to_dict() for finding in error.findings]
+            facts = {"status": status, "message": str(error), "findings": found}
+        if options["json"]:
+            self.stdout.write(json.dumps(facts))
+        elif code:
+            self.stderr.write(str(facts["message"]))
+        else:
+            self._table(facts)
+        if code:
+            sys.exit(code)
+
+    def _table(self, facts: dict[str, Any]) -> None:
+        self.stdout.write(facts["message"])
+        for row in facts["resources"]:
+            self.stdout.write(
+                f"  {row['resource']:<26} +{row['added']} ~{row['changed']} -{row['removed']}"
+            )
+        for finding in facts["consents"]:
+            self.stdout.write(f"  Needs consent: {finding['message']} [{finding['code']}]")
+
+
+def _plan(build: Build, target: Environment) -> dict[str, Any]:
+    writer = writer_for(target)
+    live = look(writer, target)
+    check_build(writer, build, live, target)
+    plan = plan_for(
+        writer,
+        target,
+        live,
+        {name: part.tree for name, part in build.resources().items()},
+        content=build.content,
+        # A number is taken only by what writes; this one is never used.
+        number=live.generation.number + 1,
+        attempt="plan",
+    )
+    rows = [
+        {"resource": name, "added": c.added, "changed": c.changed, "removed": c.removed}
+        for name, c in plan.counts.items()
+    ]
+    words = f"{len(rows)} of {len(plan.resources)} resources would change in {target}."
+    due = [finding.to_dict() for finding in consents(plan.counts, list(live.drifted))]
+    return {
+        "status": "done",
+        "message": words if rows else f"{build} is what {target} serves already.",
+        "base_generation": plan.base,
+        "drifted": list(live.drifted),
+        "resources": rows,
+        "consents": due,
+    }

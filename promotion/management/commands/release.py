@@ -1,0 +1,21 @@
+"""`manage.py release ENV --as USER`."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from accounts.models import User
+from promotion.adoption import request_release, run_release
+from promotion.commands import ActingCommand, command_actor, find_environment, outcome_of
+
+
+class Command(ActingCommand):
+    help = "Turn an adopted environment back into Tracardi's plain indices."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("environment", help="the environment's slug")
+        super().add_arguments(parser)
+
+    def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
+        actor = command_actor(user)
+        environment = find_environment(options["environment"])
+        return outcome_of(run_release(request_release(actor, environment), actor))

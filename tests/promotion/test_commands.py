@@ -1,0 +1,78 @@
+"""The main job on the command line."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from accounts.models import AuditEvent
+from environments.models import Environment
+from promotion.models import StoredGeneration
+from tests.promotion.conftest import People, Put
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Run = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def run(people: People) -> Run:
+    """Run a command with --json and return its exit code and what it printed."""
+
+    def call(*words: str) -> tuple[int, dict[str, Any]]:
+        out, code = StringIO(), 0
+        try:
+            call_command(*words, "--json", stdout=out)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, json.loads(out.getvalue())
+
+    return call
+
+
+def test_the_main_job_on_the_command_line(
+    run: Run, staging: Environment, production: Environment, put: Put
+) -> None:
+    code, adopted = run("adopt", "production", "--as", "administrator")
+    assert (code, adopted["promotion_status"]) == (0, "succeeded")
+    put("segment", "new", '{"name": "New"}')
+    assert run("capture", "staging", "--as", "qa")[0] == 0
+    assert run("promote", "staging:1", "production", "--as", "administrator")[0] == 3
+    assert run("review", "staging:1", "--approve", "--as", "qa")[0] == 0
+    code, plan = run("plan", "staging:1", "production")
+    assert code == 0
+    assert plan["resources"] == [{"resource": "segment", "added": 1, "changed": 0, "removed": 0}]
+    code, promoted = run("promote", "staging:1", "production", "--as", "administrator")
+    assert code == 0
+    assert {step["status"] for step in promoted["steps"]} == {"succeeded"}
+    code, back = run("rollback", "production", "--as", "administrator")
+    assert (code, back["kind"]) == (0, "rollback")
+    code, released = run("release", "production", "--as", "administrator")
+    assert (code, released["promotion_status"]) == (0, "succeeded")
+    assert StoredGeneration.live_in(production) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("promote", "staging:9", "production", "--as", "administrator"), 2),
+        (("promote", "staging:x", "production", "--as", "administrator"), 2),
+        (("rollback", "nowhere", "--as", "administrator"), 2),
+        (("rollback", "production", "--as", "nobody"), 2),
+        (("plan", "staging:9", "production"), 2),
+        (("adopt", "production", "--as", "qa"), 3),
+        (("adopt", "staging", "--as", "administrator"), 3),
+        (("release", "production", "--as", "administrator"), 3),
+        (("rollback", "production", "--as", "administrator"), 3),
+    ],
+)
+def test_what_is_wrong_or_refused_has_its_exit_code_and_a_message(
+    run: Run, staging: Environment, production: Environment, words: tuple[str, ...], code: int
+) -> None:
+    ended, facts = run(*words)
+    assert ended == code
+    assert facts["message"]
+    refused = AuditEvent.objects.filter(outcome="refused").exists()
+    assert refused == (code == 3)

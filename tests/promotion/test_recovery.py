@@ -1,0 +1,84 @@
+"""What the next worker does with what a dead one left."""
+
+import pytest
+from pytest_django import Settings
+
+from environments.models import Environment
+from promotion.adoption import adopt, run_adopt
+from promotion.claim import claim, holder_of
+from promotion.engine.errors import Conflict
+from promotion.models import Promotion, Review, StoredGeneration
+from promotion.planning import writer_for
+from promotion.preparing import prepare
+from promotion.promotions import begin, promote
+from promotion.recovery import recover
+from promotion.services import capture, review
+from tests.promotion.conftest import People, Put
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def ready(people: People, staging: Environment, production: Environment, put: Put) -> Promotion:
+    run_adopt(adopt(people.admin, production))
+    put("segment", "new", '{"name": "New"}')
+    build = capture(people.qa, staging)
+    review(people.qa, build, Review.Verdict.APPROVED, content=build.content)
+    return prepare(build, production)
+
+
+def test_a_live_promotion_whose_worker_died_is_verified_by_the_next(
+    people: People, ready: Promotion, settings: Settings
+) -> None:
+    assert ready.build is not None
+    made = promote(people.admin, ready.build, ready.environment, plan_digest=ready.plan_digest)
+    assert recover() == []
+    settings.LEASE_SECONDS = 0.0
+    assert recover() == [made]
+    made.refresh_from_db()
+    assert made.status == "succeeded"
+
+
+def test_a_promotion_that_died_before_the_switch_is_given_up_and_cannot_land_later(
+    people: People, ready: Promotion, settings: Settings
+) -> None:
+    target, plan = ready.environment, ready.plan
+    assert plan is not None
+    dead = begin(
+        people.admin,
+        Promotion.Kind.PROMOTE,
+        target,
+        build=ready.build,
+        plan_facts=ready.plan_facts,
+        plan_digest=ready.plan_digest,
+        made_facts=ready.made_facts,
+    )
+    writer = writer_for(target)
+    claim(writer, target, holder_of(dead))
+    recover()
+    settings.LEASE_SECONDS = 0.0
+    assert recover() == [dead]
+    dead.refresh_from_db()
+    assert dead.status == "errored"
+    with pytest.raises(Conflict):
+        writer.switch(plan.switch(target.naming))
+    live = StoredGeneration.live_in(target)
+    assert live is not None
+    assert live.number == plan.base
+
+
+def test_an_adoption_that_died_before_the_switch_leaves_production_open_as_it_was(
+    people: People, production: Environment, settings: Settings
+) -> None:
+    dead = adopt(people.admin, production)
+    writer, naming = writer_for(production), production.naming
+    writer.block([naming.concrete("flow")])
+    claim(writer, production, holder_of(dead))
+    recover()
+    settings.LEASE_SECONDS = 0.0
+    recover()
+    dead.refresh_from_db()
+    assert dead.status == "errored"
+    assert not writer.states([naming.concrete("flow")])[naming.concrete("flow")].write_blocked
+    settings.LEASE_SECONDS = 30.0
+    assert run_adopt(adopt(people.admin, production)).status == "succeeded"
