@@ -1,6 +1,32 @@
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.apps import AppConfig
 
 
 class PromotionConfig(AppConfig):
     name = "promotion"
     verbose_name = "Promotion"
+
+    def ready(self) -> None:
+        """Give the dashboards of `environments` the moments when a configuration went live."""
+        from django.urls import reverse
+
+        from accounts.models import User
+        from environments.dashboards import Marker, register_markers
+        from environments.models import Environment
+
+        def went_live(
+            environment: Environment, start: datetime, end: datetime, user: User
+        ) -> Iterable[Marker]:
+            from promotion.views import visible_promotions
+
+            rows = visible_promotions(user).filter(
+                environment=environment, live_at__gte=start, live_at__lt=end
+            )
+            for row in rows:
+                if row.live_at is not None:
+                    url = reverse("promotion:promotion", args=[row.pk])
+                    yield Marker(row.live_at, row.get_kind_display(), url)
+
+        register_markers(went_live)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
 
 from devtools.elasticsearch.node import start
 
@@ -17,3 +18,9 @@ def elasticsearch_url() -> Iterator[str]:
         return
     with start() as node:
         yield node.url
+
+
+@pytest.fixture(autouse=True)
+def fast_passwords(settings: Settings) -> None:
+    """Hash passwords cheaply: most tests make accounts, and none is about the hash itself."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -34,7 +34,8 @@ DEMO = env.bool("DEMO", default=False)
 INSTALLED_APPS = [
     # Before unfold: its static files shadow Unfold's Alpine with the CSP build.
     "tracardi_console.apps.ConsoleConfig",
-    "unfold",
+    # Without its own site: the console has one.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -210,6 +211,8 @@ UNFOLD = {
     "SITE_HEADER": "Tracardi Console",
     "SITE_SUBHEADER": "Staging to production",
     "SITE_SYMBOL": "rocket_launch",
+    # The login page's "Return to site" would lead back to itself.
+    "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": no_inline_colors,

@@ -1,6 +1,13 @@
-"""Addresses: everything lives under the admin site, which asks for a sign-in."""
+"""Addresses: the console's own pages first, then the admin site, which asks for a sign-in."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("", admin.site.urls)]
+from tracardi_console.home import audit
+
+urlpatterns = [
+    path("audit/", audit, name="audit"),
+    path("", include("environments.urls")),
+    path("", include("promotion.urls")),
+    path("", admin.site.urls),
+]

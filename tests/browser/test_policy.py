@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.urls import path
+from django.urls import include, path
 from playwright.sync_api import Locator, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -14,6 +14,7 @@ from unfold.sites import UnfoldAdminSite
 from accounts.models import User
 from environments.models import Cluster, Environment
 from tests.browser.conftest import NARROW, WIDE, settle, sign_in
+from tracardi_console.home import audit
 
 pytestmark = pytest.mark.browser
 
@@ -53,11 +54,22 @@ class EnvironmentAdmin(Open, ModelAdmin):  # type: ignore[misc]
     conditional_fields = {"tenant": "cluster != null && cluster != ''"}  # noqa: RUF012
 
 
+class UserAdmin(Open, ModelAdmin):  # type: ignore[misc]
+    fields = ("username", "role")
+
+
 # A site of its own, with what Unfold offers and the console may come to use.
 playground = UnfoldAdminSite(name="admin")
 playground.register(Cluster, ClusterAdmin)
 playground.register(Environment, EnvironmentAdmin)
-urlpatterns = [path("", playground.urls)]
+playground.register(User, UserAdmin)
+# The side bar leads to the console's own pages.
+urlpatterns = [
+    path("audit/", audit, name="audit"),
+    path("own/", include("environments.urls")),
+    path("own/", include("promotion.urls")),
+    path("", playground.urls),
+]
 
 
 @pytest.fixture

@@ -34,7 +34,12 @@ def read(url: str) -> tuple[list[str], int, str]:
 def main() -> None:
     url, least = sys.argv[1], int(sys.argv[2])
     done = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
+
+    def until_told() -> None:
+        sys.stdin.read()
+        done.set()
+
+    threading.Thread(target=until_told, daemon=True).start()
     reads, bad, states = 0, [], set()
     while not done.is_set() or reads < least:
         revisions, count, error = read(url)

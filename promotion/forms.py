@@ -1,0 +1,56 @@
+"""Forms of the promotion pages."""
+
+from typing import Any
+
+from django import forms
+
+from promotion.models import Promotion
+
+
+class ReviewForm(forms.Form):
+    """QA's verdict on what was shown."""
+
+    content = forms.CharField(widget=forms.HiddenInput)
+    verdict = forms.ChoiceField(choices=[("approved", "Approve"), ("rejected", "Reject")])
+    comment = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What you tested. A rejection needs it.",
+    )
+
+
+class PromoteForm(forms.Form):
+    """Consent to one plan; each large deletion and each drift is agreed to by itself."""
+
+    plan = forms.CharField(widget=forms.HiddenInput)
+    comment = forms.CharField(required=False, max_length=500, help_text="Kept with the promotion.")
+
+    def __init__(self, *args: Any, prepared: Promotion | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        due = prepared.consents_due if prepared is not None else []
+        self.consent_names = {f"consent-{number}": f["code"] for number, f in enumerate(due)}
+        for number, finding in enumerate(due):
+            self.fields[f"consent-{number}"] = forms.BooleanField(
+                required=True,
+                label=finding["message"],
+                help_text=finding["remedy"],
+                error_messages={"required": "Agree to this, or do not promote."},
+            )
+
+    def consents(self) -> list[str]:
+        """Return the codes that were agreed to."""
+        return [c for name, c in self.consent_names.items() if self.cleaned_data.get(name)]
+
+
+class ReasonForm(forms.Form):
+    """Why an environment is unlocked."""
+
+    reason = forms.CharField(max_length=300, help_text="Everybody sees it while it is unlocked.")
+
+
+class ConfirmForm(forms.Form):
+    """Consent to what the page explains; `marker` is of the generation that it showed."""
+
+    marker = forms.CharField(required=False, widget=forms.HiddenInput)
+    comment = forms.CharField(required=False, max_length=500, help_text="Kept with the record.")
+    agree = forms.BooleanField(label="I have read what will happen")

@@ -1,0 +1,206 @@
+"""Environments as pages: what they hold, adoption, release, lock and roll back."""
+
+from collections.abc import Callable
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.audit import Actor, request_actor
+from accounts.policy import may, may_anywhere
+from accounts.roles import Verb
+from accounts.web import console_page, forbidden, show
+from environments.elastic import ElasticError, connect
+from environments.models import Environment
+from promotion.adoption import adopt, lock, request_release, unlock
+from promotion.engine.errors import PromotionError
+from promotion.forms import ConfirmForm, ReasonForm
+from promotion.models import Promotion, StoredGeneration, Unlocking
+from promotion.overview import environment_url
+from promotion.promotions import rollback
+from promotion.tasks import finish_promotion, run_adoption, run_release
+from promotion.views import done, environment_for, signed_in
+
+
+@console_page
+@require_GET
+def environments(request: HttpRequest) -> HttpResponse:
+    """List the environments that this person may browse."""
+    user = signed_in(request)
+    if not may_anywhere(user, Verb.VIEW_CONFIGURATION):
+        return forbidden(request, may(user, Verb.VIEW_CONFIGURATION), "environments.list")
+    rows = [
+        {"environment": environment, "live": StoredGeneration.live_in(environment)}
+        for environment in Environment.objects.visible_to(
+            user, Verb.VIEW_CONFIGURATION
+        ).select_related("cluster", "promotes_to")
+    ]
+    return show(request, "promotion/environments.html", "Environments", rows=rows)
+
+
+def _resources(environment: Environment) -> list[dict[str, object]]:
+    """Return documents and size of each resource's index, as its alias serves it now."""
+    naming = environment.naming
+    resources = list(naming.catalogue.promoted)
+    path = ",".join(naming.alias(resource.name) for resource in resources)
+    connection = connect(environment.cluster)
+    stats = connection.request(
+        "GET", f"/{path}/_stats/docs,store", params={"ignore_unavailable": "true"}
+    )["indices"]
+    rows: list[dict[str, object]] = []
+    for resource in resources:
+        for index, facts in stats.items():
+            what = naming.classify(index)
+            if what is not None and what.resource == resource:
+                total = facts["primaries"]
+                rows.append(
+                    {
+                        "label": resource.label,
+                        "index": index,
+                        "documents": total["docs"]["count"],
+                        "size": total["store"]["size_in_bytes"],
+                        "generation": what.number,
+                    }
+                )
+    return rows
+
+
+@console_page
+@require_GET
+def environment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show one environment: its resources, its generations and its lock."""
+    shown = environment_for(request, slug, Verb.VIEW_CONFIGURATION)
+    user = signed_in(request)
+    problem, rows = "", []
+    try:
+        rows = _resources(shown)
+    except (ElasticError, PromotionError) as error:
+        problem = str(error)
+    generations = StoredGeneration.objects.filter(environment=shown).select_related(
+        "build__environment", "promotion__requested_by", "restores", "previous"
+    )
+    return show(
+        request,
+        "promotion/environment.html",
+        shown.name,
+        environment=shown,
+        rows=rows,
+        problem=problem,
+        live=StoredGeneration.live_in(shown),
+        generations=generations[:20] if may(user, Verb.VIEW_BUILD, shown) else [],
+        unlocking=Unlocking.of(shown),
+        may_promote=bool(may(user, Verb.PROMOTE, shown)),
+        may_capture=bool(may(user, Verb.CAPTURE, shown)),
+        reason_form=ReasonForm(),
+    )
+
+
+def _confirmed(
+    request: HttpRequest,
+    slug: str,
+    action: str,
+    start: Callable[[Actor, Environment, ConfirmForm], Promotion],
+    then: Callable[[Promotion], object],
+) -> HttpResponse:
+    """Explain, ask for consent, and start what runs in the worker."""
+    shown = environment_for(request, slug, Verb.VIEW_DASHBOARD)
+    verdict = may(signed_in(request), Verb.PROMOTE, shown)
+    if not verdict:
+        return forbidden(request, verdict, f"{action}.requested", shown)
+    if not shown.is_production:
+        raise Http404
+    live = StoredGeneration.live_in(shown)
+    form = ConfirmForm(
+        request.POST or None, initial={"marker": live.marker if live is not None else ""}
+    )
+    if request.method == "POST" and form.is_valid():
+        made: list[Promotion] = []
+
+        def act() -> str:
+            made.append(start(request_actor(request), shown, form))
+            then(made[0])
+            return f"{made[0]} has begun."
+
+        response = done(request, environment_url(shown), act)
+        if made:
+            return HttpResponseRedirect(reverse("promotion:promotion", args=[made[0].pk]))
+        return response
+    return show(
+        request,
+        f"promotion/{action}.html",
+        {"adopt": "Adopt", "release": "Release", "rollback": "Roll back"}[action] + f" {shown}",
+        status=400 if request.method == "POST" else 200,
+        environment=shown,
+        live=live,
+        form=form,
+    )
+
+
+@console_page
+@require_http_methods(["GET", "POST"])
+def adopt_environment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Explain and start an adoption."""
+    return _confirmed(
+        request,
+        slug,
+        "adopt",
+        lambda actor, shown, _form: adopt(actor, shown),
+        lambda made: run_adoption.enqueue(made.pk),
+    )
+
+
+@console_page
+@require_http_methods(["GET", "POST"])
+def release_environment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Explain and start a release."""
+    return _confirmed(
+        request,
+        slug,
+        "release",
+        lambda actor, shown, _form: request_release(actor, shown),
+        lambda made: run_release.enqueue(made.pk),
+    )
+
+
+@console_page
+@require_http_methods(["GET", "POST"])
+def rollback_environment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Explain and do a rollback."""
+    return _confirmed(
+        request,
+        slug,
+        "rollback",
+        lambda actor, shown, form: rollback(
+            actor,
+            shown,
+            marker=form.cleaned_data["marker"],
+            comment=form.cleaned_data["comment"],
+        ),
+        lambda made: finish_promotion.enqueue(made.pk),
+    )
+
+
+@console_page
+@require_POST
+def lock_environment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Lock an environment again."""
+    shown = environment_for(request, slug, Verb.VIEW_DASHBOARD)
+
+    def act() -> str:
+        lock(request_actor(request), shown)
+        return f"{shown} is locked."
+
+    return done(request, environment_url(shown), act)
+
+
+@console_page
+@require_POST
+def unlock_environment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Unlock an environment for a reason."""
+    shown = environment_for(request, slug, Verb.VIEW_DASHBOARD)
+
+    def act() -> str:
+        unlock(request_actor(request), shown, request.POST.get("reason", ""))
+        return f"{shown} is unlocked. Lock it again when the edit is done."
+
+    return done(request, environment_url(shown), act)

@@ -1,0 +1,191 @@
+"""Every address and every role: who may open it, who may change what. A page needs a row."""
+
+import pytest
+from django.conf import settings as console
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
+
+from accounts.audit import system_actor
+from accounts.models import AuditEvent, User
+from accounts.roles import Role
+from accounts.services import create_user, grant
+from environments.models import Cluster, Environment
+from promotion.models import Build, Promotion, Review
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a long enough phrase 7"
+
+# Address -> (method, arguments, status for administrator, qa, marketing, nobody).
+# 302 to the sign-in for nobody; 404 where a role does not learn that a thing exists.
+S, B, P = "staging", "build", "promotion"
+MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
+    "audit": ("get", "", (200, 200, 403)),
+    # The tests' cluster answers nothing, and the page says so: 503 to whom it is shown at all.
+    "environments:dashboard": ("get", S, (503, 503, 503)),
+    "promotion:environments": ("get", "", (200, 200, 200)),
+    "promotion:environment": ("get", S, (200, 200, 200)),
+    "promotion:capture": ("post", S, (302, 302, 403)),
+    "promotion:adopt": ("get", "production", (200, 403, 403)),
+    "promotion:release": ("get", "production", (200, 403, 403)),
+    "promotion:rollback": ("get", "production", (200, 403, 403)),
+    "promotion:lock": ("post", "production", (302, 403, 403)),
+    "promotion:unlock": ("post", "production", (302, 403, 403)),
+    "promotion:builds": ("get", "", (200, 200, 403)),
+    "promotion:build": ("get", B, (200, 200, 404)),
+    "promotion:review": ("post-approve", B, (403, 302, 404)),
+    "promotion:promote": ("get", B, (200, 403, 404)),
+    "promotion:promotions": ("get", "", (200, 200, 200)),
+    "promotion:promotion": ("get", P, (200, 200, 404)),
+    "promotion:cancel": ("post", P, (302, 403, 404)),
+    "admin:index": ("get", "", (200, 200, 302)),
+    "admin:logout": ("post", "", (200, 200, 200)),
+    "admin:environments_cluster_changelist": ("get", "", (200, 403, 403)),
+    "admin:environments_cluster_add": ("get", "", (200, 403, 403)),
+    "admin:environments_cluster_change": ("get", "cluster", (200, 403, 403)),
+    "admin:environments_cluster_delete": ("get", "cluster", (403, 403, 403)),
+    "admin:environments_cluster_history": ("get", "cluster", (200, 403, 403)),
+    "admin:environments_environment_changelist": ("get", "", (200, 403, 403)),
+    "admin:environments_environment_add": ("get", "", (200, 403, 403)),
+    "admin:environments_environment_change": ("get", "environment", (200, 403, 403)),
+    "admin:environments_environment_delete": ("get", "environment", (403, 403, 403)),
+    "admin:environments_environment_history": ("get", "environment", (200, 403, 403)),
+    "admin:accounts_user_changelist": ("get", "", (200, 403, 403)),
+    "admin:accounts_user_add": ("get", "", (200, 403, 403)),
+    "admin:accounts_user_change": ("get", "person", (200, 403, 403)),
+    "admin:accounts_user_delete": ("get", "person", (403, 403, 403)),
+    "admin:accounts_user_history": ("get", "person", (200, 403, 403)),
+}
+# Django's own: the same for everybody who is signed in, or without a view of ours behind it.
+COMMON = {
+    "admin:login",
+    "admin:password_change",
+    "admin:password_change_done",
+    "admin:autocomplete",
+    "admin:jsi18n",
+    "admin:view_on_site",
+    "admin:app_list",
+    "admin:search",
+    "admin:toggle_sidebar",
+}
+
+
+def names(resolver: URLResolver, prefix: str = "") -> set[str]:
+    found = set()
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{pattern.namespace}:" if pattern.namespace else ""
+            found |= names(pattern, prefix + inner)
+        elif isinstance(pattern, URLPattern) and pattern.name:
+            found.add(f"{prefix}{pattern.name}")
+    return found
+
+
+def test_every_address_has_a_row() -> None:
+    assert names(get_resolver()) - COMMON == set(MATRIX)
+
+
+@pytest.fixture
+def things() -> dict[str, list[object]]:
+    """One of each kind; the cluster's address answers nothing."""
+    cluster = Cluster.objects.create(name="C", url="http://127.0.0.1:9")
+    facts = {"cluster": cluster, "version": "0.8.1", "tenant": "acme"}
+    production = Environment.objects.create(
+        name="Production", slug="production", kind="production", **facts
+    )
+    staging = Environment.objects.create(
+        name="Staging", slug="staging", kind="staging", promotes_to=production, **facts
+    )
+    person = create_user(system_actor(), username="other", role=Role.MARKETING, password=PASSWORD)
+    build = Build.objects.create(
+        environment=staging, number=1, content="c", exact="e", cluster_uuid="u", version="0.8.1"
+    )
+    made = Promotion.objects.create(
+        kind="promote", environment=production, build=build, status="running"
+    )
+    return {
+        "": [],
+        "staging": [staging.slug],
+        "production": [production.slug],
+        "build": [staging.slug, 1],
+        "promotion": [made.pk],
+        "cluster": [cluster.pk],
+        "environment": [staging.pk],
+        "person": [person.pk],
+    }
+
+
+@pytest.fixture
+def browser(settings: Settings) -> Client:
+    """A client; static files are named as they lie, for nothing is collected in tests."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    return Client(headers={"x-forwarded-proto": "https"}, raise_request_exception=True)
+
+
+def account(role: Role) -> User:
+    user = create_user(system_actor(), username=role.value, role=role, password=PASSWORD)
+    if role is not Role.ADMINISTRATOR:
+        for environment in Environment.objects.all():
+            grant(system_actor(), user, environment)
+    return user
+
+
+def send(browser: Client, name: str, things: dict[str, list[object]]) -> int:
+    method, kind, _expected = MATRIX[name]
+    url = reverse(name, args=things[kind])
+    if method == "get":
+        return browser.get(url, secure=True).status_code
+    data = {"content": "c", "verdict": "approved"} if method == "post-approve" else {}
+    return browser.post(url, data, secure=True).status_code
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX))
+@pytest.mark.parametrize(("column", "role"), list(enumerate(Role)))
+def test_a_role_may_do_just_what_the_table_says(
+    name: str, column: int, role: Role, browser: Client, things: dict[str, list[object]]
+) -> None:
+    browser.force_login(account(role), backend=console.AUTHENTICATION_BACKENDS[0])
+    expected = MATRIX[name][2][column]
+    assert send(browser, name, things) == expected
+    if expected == 403 and not name.startswith("admin:"):
+        assert AuditEvent.objects.filter(outcome="refused").exists()
+
+
+@pytest.mark.parametrize("name", sorted(set(MATRIX) - {"admin:logout"}))
+def test_nobody_sees_anything_without_signing_in(
+    name: str, browser: Client, things: dict[str, list[object]]
+) -> None:
+    assert send(browser, name, things) == 302
+
+
+@pytest.mark.parametrize("name", sorted(n for n in MATRIX if MATRIX[n][0].startswith("post")))
+def test_no_get_changes_anything(
+    name: str, browser: Client, things: dict[str, list[object]]
+) -> None:
+    browser.force_login(account(Role.ADMINISTRATOR), backend=console.AUTHENTICATION_BACKENDS[0])
+    assert browser.get(reverse(name, args=things[MATRIX[name][1]]), secure=True).status_code == 405
+
+
+def test_an_environment_that_was_not_granted_is_not_there(
+    browser: Client, things: dict[str, list[object]]
+) -> None:
+    user = create_user(system_actor(), username="qa2", role=Role.QA, password=PASSWORD)
+    browser.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+    for name in ("promotion:environment", "promotion:build", "promotion:promotion"):
+        url = reverse(name, args=things[MATRIX[name][1]])
+        assert browser.get(url, secure=True).status_code == 404
+
+
+def test_the_answer_carries_the_policy_and_no_inline_style_or_script(
+    browser: Client, things: dict[str, list[object]]
+) -> None:
+    browser.force_login(account(Role.ADMINISTRATOR), backend=console.AUTHENTICATION_BACKENDS[0])
+    answer = browser.get(reverse("admin:index"), secure=True)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self'" in {part.strip() for part in policy.split(";")}
+    assert "unsafe" not in policy
+    body = answer.content.decode()
+    assert " style=" not in body
+    assert "<style" not in body
+    assert Review.objects.count() == 0

@@ -1,0 +1,61 @@
+"""The home page: each pipeline at a glance, with the next thing to do."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from accounts.models import AuditEvent, User
+from accounts.policy import environments_with, may, may_anywhere
+from accounts.roles import Verb
+from accounts.web import console_page, forbidden, paged, show
+from environments.models import Environment
+from promotion.overview import pipeline
+
+
+def landing(user: User) -> str:
+    """Return where somebody without a view of builds starts; empty for the home page."""
+    if may_anywhere(user, Verb.VIEW_BUILD):
+        return ""
+    seen = Environment.objects.visible_to(user)
+    first = seen.production().first() or seen.first()
+    return reverse("environments:dashboard", args=[first.slug]) if first is not None else ""
+
+
+@console_page
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the pipelines whose staging or target this person may see."""
+    user = request.user
+    rows = []
+    if isinstance(user, User):
+        seen = Environment.objects.visible_to(user, Verb.VIEW_BUILD)
+        rows = [
+            pipeline(user, staging, staging.promotes_to)
+            for staging in seen.staging().select_related("cluster", "promotes_to__cluster")
+            if staging.promotes_to is not None
+        ]
+    return show(
+        request,
+        "console/home.html",
+        "Home",
+        pipelines=rows,
+        may_manage=bool(may(user, Verb.MANAGE)) if isinstance(user, User) else False,
+    )
+
+
+@console_page
+@require_GET
+def audit(request: HttpRequest) -> HttpResponse:
+    """List the audit trail: all of it, or one's own acts and those on builds one may see."""
+    user = request.user
+    if not isinstance(user, User):
+        raise Http404
+    events = AuditEvent.objects.order_by("-id")
+    if not may(user, Verb.VIEW_AUDIT):
+        if not may_anywhere(user, Verb.VIEW_OWN_AUDIT):
+            return forbidden(request, may(user, Verb.VIEW_AUDIT), "audit.list")
+        granted = environments_with(user, Verb.VIEW_OWN_AUDIT) or frozenset()
+        events = events.filter(actor=user) | events.filter(
+            object_type="build", environment_id__in=granted
+        )
+    return show(request, "console/audit.html", "Audit trail", rows=paged(request, events))
