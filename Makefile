@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TEST_ENV := ENV_FILE=devtools/test.env
 
-.PHONY: help venv lock test lint format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,21 @@ $(VENV)/.lock: requirements.lock
 
 venv: $(VENV)/.lock ## Make the virtual environment from the hashed lock file
 
+# Elasticsearch's: not needed where another one is given, Maven only until its jars are there.
+java:
+	@command -v java >/dev/null || { echo "java is missing: install a JDK 17 (Debian: openjdk-17-jdk-headless)."; exit 2; }
+	@java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])' || { echo "java is too old: install a JDK 17 (Debian: openjdk-17-jdk-headless)."; exit 2; }
+	@ls -d .cache/elasticsearch/[0-9]* >/dev/null 2>&1 || command -v mvn >/dev/null || { echo "mvn is missing: install Maven (Debian: maven)."; exit 2; }
+
+demo: venv $(if $(ELASTICSEARCH_URL),,java) ## Run the demo until Ctrl-C (DEMO_PORT, ELASTICSEARCH_URL)
+	@$(BIN)/python -m devtools.demo.run
+
+demo-reset: venv ## Remove the demo's data, to start over
+	@$(BIN)/python -m devtools.demo.reset
+
+demo-check: venv $(if $(ELASTICSEARCH_URL),,java) ## Set a fresh demo up and do the main job, without a browser
+	@$(BIN)/python -m devtools.demo.check
+
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "uv is missing: install it with 'pip install uv'."; exit 2; }
 	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q -o requirements.lock
@@ -28,6 +43,7 @@ lint: venv ## Check style, types, import rules, migrations and production settin
 	$(BIN)/ruff format --check .
 	$(TEST_ENV) $(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/djlint --lint --quiet --profile django promotion/templates environments/templates tracardi_console/templates
 	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TEST_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
@@ -35,7 +51,10 @@ format: venv ## Format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: lint ## Set up everything, check and test: what CI runs
+system:
+	@devtools/system-packages
+
+test: system $(if $(TEST_ELASTICSEARCH_URL),,java) lint ## Set up everything, check and test: what CI runs
 	$(TEST_ENV) $(BIN)/python -m pytest
 
 clean: ## Remove the virtual environment and caches
