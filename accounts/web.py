@@ -1,15 +1,18 @@
-"""What all pages share: who may open one, and what becomes of a refusal."""
+"""What all pages share: who may open one, what becomes of a refusal, and lists with filters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import urlencode
 
 from accounts.audit import record, request_actor
 from accounts.models import AuditEvent
@@ -49,6 +52,68 @@ def forbidden(request: HttpRequest, verdict: Verdict, action: str, obj: Any = No
     return show(request, "console/refused.html", "Not allowed", status=403, message=verdict.reason)
 
 
-def paged(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
-    """Return the page of rows that the request asks for; a number out of range is the nearest."""
-    return Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+@dataclass(frozen=True)
+class Filter:
+    """A choice that narrows a list: the values of one look-up, with words for each."""
+
+    name: str
+    label: str
+    lookup: str
+    choices: Sequence[tuple[str, str]]
+
+
+class FilterForm(forms.Form):
+    """The filters of a list, and a search where it has one. It is sent by GET."""
+
+    def __init__(self, data: Any, filters: Iterable[Filter], *, search: bool) -> None:
+        super().__init__(data)
+        for one in filters:
+            self.fields[one.name] = forms.ChoiceField(
+                label=one.label, required=False, choices=[("", "Any"), *one.choices]
+            )
+        if search:
+            self.fields["q"] = forms.CharField(
+                label="Search",
+                required=False,
+                max_length=100,
+                widget=forms.TextInput(attrs={"type": "search"}),
+            )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of a list. `query` keeps its filters in the addresses of the other pages."""
+
+    page: Page[Any]
+    form: FilterForm
+    query: str
+
+    @property
+    def is_narrowed(self) -> bool:
+        return bool(self.query)
+
+
+def listing(
+    request: HttpRequest,
+    rows: QuerySet[Any],
+    filters: Sequence[Filter] = (),
+    search: Sequence[str] = (),
+) -> Listing:
+    """Return the page that a request asks for, of the rows that its filters leave.
+
+    `search` are the fields that hold what is searched for. A value that no filter has is an error
+    of the form, and leaves nothing out; a page number out of range is the nearest.
+    """
+    form = FilterForm(request.GET, filters, search=bool(search))
+    form.is_valid()
+    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    for one in filters:
+        if one.name in chosen:
+            rows = rows.filter(**{one.lookup: chosen[one.name]})
+    if "q" in chosen:
+        found = Q()
+        for field in search:
+            found |= Q(**{f"{field}__icontains": chosen["q"]})
+        rows = rows.filter(found)
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    return Listing(page, form, urlencode(chosen))

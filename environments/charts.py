@@ -141,6 +141,10 @@ class Flag:
     title: str
 
     @property
+    def middle(self) -> float:
+        return round(self.left + self.width / 2, 2)
+
+    @property
     def text(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}\N{EN DASH}{self.last}"
 
@@ -162,6 +166,14 @@ class Chart:
     flag_top: int = _TOP - _FLAG_HEIGHT - 8
     flag_bottom: int = _TOP - 8
     flag_height: int = _FLAG_HEIGHT
+
+    @property
+    def tall(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def flag_middle(self) -> float:
+        return self.flag_top + self.flag_height / 2
 
 
 def draw(

@@ -31,28 +31,28 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     span = known.get(wanted, DEFAULT_SPAN)
     now, zone = timezone.now(), timezone.get_current_timezone()
     limits = edges(span, now, zone)
-    shown: Figures | None = None
+    counted: Figures | None = None
     problem = ""
     try:
-        shown = figures(environment, limits)
+        counted = figures(environment, limits)
     except ElasticError as error:
         problem = str(error)
     marked = markers(environment, limits[0], limits[-1], user)
-    events = shown.events if shown is not None else None
+    events = counted.events if counted is not None else None
     filled = events is not None and events.total > 0
     return show(
         request,
         "environments/dashboard.html",
         f"Dashboard of {environment}",
-        status=503 if shown is None else 200,
-        environment=environment,
+        status=503 if counted is None else 200,
+        shown=environment,
         spans=SPANS,
         span=span,
         unknown_range=wanted not in known,
         zone=timezone.get_current_timezone_name(),
         now=now,
         start=limits[0],
-        figures=shown,
+        figures=counted,
         events=events,
         problem=problem,
         chart=draw(span, events.buckets, marked, zone, "#markers") if events and filled else None,

@@ -1,7 +1,7 @@
 """Adopts and releases an environment, locks and unlocks it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from django.conf import settings
@@ -22,7 +22,7 @@ from promotion.engine.lease import take_generation
 from promotion.engine.plan import Generation
 from promotion.engine.ports import IndexState
 from promotion.engine.verification import receipt, verify
-from promotion.journal import conclude, ending, step
+from promotion.journal import conclude, ending, move, step
 from promotion.models import Build, Promotion, StoredGeneration, Unlocking
 from promotion.planning import (
     generation_numbers,
@@ -43,10 +43,16 @@ SEARCH_PATIENCE_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 0.05
 
 
-def adopt(actor: Actor, environment: Environment) -> Promotion:
+def adopt(
+    actor: Actor,
+    environment: Environment,
+    *,
+    comment: str = "",
+    task: Callable[[int], object] | None = None,
+) -> Promotion:
     """Begin to replace an environment's plain indices by a first generation, once.
 
-    Call `run_adopt` afterwards, here or in the worker.
+    `task` has the worker call `run_adopt`; without one, call it afterwards.
 
     Raises:
         NotAllowedError, RuleBroken: nothing was changed.
@@ -58,17 +64,19 @@ def adopt(actor: Actor, environment: Environment) -> Promotion:
     if StoredGeneration.live_in(environment) is not None:
         words = f"{environment} is adopted already. Nothing was changed."
         raise refuse(actor, "adopt.requested", environment, words)
-    return begin(actor, Promotion.Kind.ADOPT, environment)
+    return begin(actor, Promotion.Kind.ADOPT, environment, task=task, comment=comment)
 
 
 def run_adopt(promotion: Promotion, actor: Actor | None = None) -> Promotion:
-    """Do the adoption and end it.
+    """Do the adoption and end it; one that was begun or ended already is left alone.
 
     Raises:
         PromotionError: it failed; production reads as before.
     """
     actor = actor or system_actor()
     environment = promotion.environment
+    if not move(promotion, Promotion.Status.RUNNING):
+        return promotion
     with ending(actor, promotion):
         writer = writer_for(environment)
         with claimed(writer, environment, holder_of(promotion)) as held:
@@ -212,10 +220,16 @@ def complete_adoption(
     )
 
 
-def request_release(actor: Actor, environment: Environment) -> Promotion:
+def request_release(
+    actor: Actor,
+    environment: Environment,
+    *,
+    comment: str = "",
+    task: Callable[[int], object] | None = None,
+) -> Promotion:
     """Begin to turn an adopted environment back into plain indices.
 
-    Call `run_release` afterwards, here or in the worker.
+    `task` has the worker call `run_release`; without one, call it afterwards.
 
     Raises:
         NotAllowedError, RuleBroken: nothing was changed.
@@ -225,17 +239,28 @@ def request_release(actor: Actor, environment: Environment) -> Promotion:
     if live is None:
         words = f"{environment} is not adopted. Nothing was changed."
         raise refuse(actor, "release.requested", environment, words)
-    return begin(actor, Promotion.Kind.RELEASE, environment, build=live.build)
+    return begin(
+        actor,
+        Promotion.Kind.RELEASE,
+        environment,
+        task=task,
+        comment=comment,
+        build=live.build,
+    )
 
 
-def run_release(promotion: Promotion, actor: Actor | None = None) -> Promotion:
-    """Do the release and end it; again after a crash it goes on where it was.
+def run_release(
+    promotion: Promotion, actor: Actor | None = None, *, resume: bool = False
+) -> Promotion:
+    """Do the release and end it; to `resume` it after a crash, it goes on where it was.
 
     Raises:
         PromotionError: it did not end; production reads its configuration as before.
     """
     actor = actor or system_actor()
     environment, naming = promotion.environment, promotion.environment.naming
+    if not move(promotion, Promotion.Status.RUNNING) and not resume:
+        return promotion
     with ending(actor, promotion):
         writer = writer_for(environment)
         with claimed(writer, environment, holder_of(promotion)) as held:

@@ -1,31 +1,35 @@
-"""What the home page and the lists say about pipelines, and which button comes next."""
+"""What the home page says about pipelines, and which button comes next."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.urls import reverse
+from django.utils.timezone import localtime
 
+from accounts.audit import Actor, system_actor
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
+from promotion.buttons import (
+    PRIMARY,
+    Button,
+    Readiness,
+    build_url,
+    capture_button,
+    environment_url,
+    prepare_button,
+    promote_button,
+    promotion_url,
+    readiness,
+    rollback_button,
+    running_in,
+)
 from promotion.cluster import ClusterReader
 from promotion.engine.capture import fingerprints
 from promotion.engine.errors import PromotionError
-from promotion.models import Build, Promotion, Review, StoredGeneration
-from promotion.preparing import current_preparation, newest_approved
-
-
-@dataclass(frozen=True)
-class Button:
-    """What a person can do; `reason` says why not just now."""
-
-    label: str
-    url: str = ""
-    method: str = "get"
-    style: str = "tc-button--primary"
-    reason: str = ""
+from promotion.models import Build, Review, StoredGeneration
+from promotion.preparing import newest_approved
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,17 @@ class Stage:
 
 @dataclass
 class Pipeline:
-    """A staging environment, its target, and the next thing to do."""
+    """A staging environment, its target, and the next thing to do.
+
+    `moving` says that it will look different soon by itself.
+    """
 
     staging: Environment
     target: Environment
     stages: list[Stage] = field(default_factory=list)
     next_words: str = ""
     buttons: list[Button] = field(default_factory=list)
+    moving: bool = False
 
 
 def latest_build(environment: Environment) -> Build | None:
@@ -69,38 +77,64 @@ def staging_changed(staging: Environment, build: Build | None) -> tuple[bool | N
     except (PromotionError, ElasticError) as error:
         return None, str(error)
     held = {name: part.fingerprint for name, part in build.resources().items()}
-    moved = [name for name, mark in now.items() if held.get(name) != mark]
+    moved = [staging.catalogue.get(name).label for name, mark in now.items() if held[name] != mark]
     if not moved:
         return False, f"As in build {build.number}"
-    return True, f"Written to since build {build.number}: {', '.join(moved[:4])}"
+    more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
+    return True, f"Since build {build.number}: {', '.join(moved[:4])}{more}"
 
 
-def pipeline(user: User, staging: Environment, target: Environment) -> Pipeline:
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of a pipeline. `changed` is None where staging cannot be reached."""
+
+    build: Build | None
+    review: Review | None
+    changed: bool | None
+    approved: Build | None
+    ready: Readiness
+    live: StoredGeneration | None
+
+    @property
+    def waits_for_review(self) -> bool:
+        return self.build is not None and self.review is None
+
+    @property
+    def promotable(self) -> Build | None:
+        """The approved build, if it is not what is live."""
+        if self.approved is None or self.live is None:
+            return None
+        return self.approved if self.live.build.content != self.approved.content else None
+
+
+def pipeline(actor: Actor, user: User, staging: Environment, target: Environment) -> Pipeline:
     """Return a pipeline at a glance, with the buttons of this person's role."""
     row = Pipeline(staging, target)
     build = latest_build(staging)
     changed, words = staging_changed(staging, build)
+    approved = newest_approved(target)
+    # What stands in one's own way is no matter of the stage's.
+    who = actor if may(user, Verb.PROMOTE, target) else system_actor()
+    facts = _Facts(
+        build,
+        build.review if build is not None else None,
+        changed,
+        approved,
+        readiness(who, approved, target) if approved is not None else Readiness(),
+        StoredGeneration.live_in(target),
+    )
     statuses = {True: "running", False: "succeeded", None: "errored"}
     titles = {True: "Changed", False: "No change", None: "Cannot be reached"}
-    row.stages.append(
-        Stage("Staging", titles[changed], statuses[changed], words, environment_url(staging))
-    )
-    review = build.review if build is not None else None
-    row.stages.append(_review_stage(build, review))
-    approved, ready = newest_approved(target), current_preparation(target)
-    row.stages.append(_prepared_stage(target, approved, ready))
-    live = StoredGeneration.live_in(target)
-    row.stages.append(_live_stage(target, live))
-    _next(user, row, build, review, changed, approved, ready, live)
+    url = environment_url(staging) if may(user, Verb.VIEW_CONFIGURATION, staging) else ""
+    row.stages = [
+        Stage("Staging", titles[changed], statuses[changed], words, url),
+        _review_stage(facts.build, facts.review),
+        _prepared_stage(approved, facts.ready, facts.live),
+        _live_stage(target, facts.live),
+    ]
+    row.moving = facts.ready.moving
+    _next(user, row, facts)
     return row
-
-
-def environment_url(environment: Environment) -> str:
-    return reverse("promotion:environment", args=[environment.slug])
-
-
-def build_url(build: Build, name: str = "promotion:build") -> str:
-    return reverse(name, args=[build.environment.slug, build.number])
 
 
 def _review_stage(build: Build | None, review: Review | None) -> Stage:
@@ -118,23 +152,21 @@ def _review_stage(build: Build | None, review: Review | None) -> Stage:
     )
 
 
-def _prepared_stage(target: Environment, approved: Build | None, ready: Promotion | None) -> Stage:
-    live = StoredGeneration.live_in(target)
+def _prepared_stage(
+    approved: Build | None, ready: Readiness, live: StoredGeneration | None
+) -> Stage:
     if approved is None:
         return Stage("Prepared", "Nothing approved yet")
-    if live is not None and live.build.content == approved.content:
-        return Stage("Prepared", "The approved build is live", "succeeded")
-    if ready is not None and ready.build is not None and ready.build.content == approved.content:
-        url = reverse("promotion:promotion", args=[ready.pk])
-        return Stage("Prepared", f"Build {approved.number} is ready", "succeeded", url=url)
-    last = Promotion.objects.filter(environment=target, kind=Promotion.Kind.PREPARE).first()
-    over = last is not None and last.build_id == approved.pk and not last.is_active
-    if last is not None and over and last.status != Promotion.Status.SUCCEEDED:
-        url = reverse("promotion:promotion", args=[last.pk])
-        return Stage("Prepared", f"Preparation {last.status}", "failed", last.message, url)
     if live is None:
-        return Stage("Prepared", "Waits for adoption", "pending")
-    return Stage("Prepared", f"Build {approved.number} is being prepared", "running")
+        return Stage("Prepared", "Waits for adoption")
+    if live.build.content == approved.content:
+        return Stage("Prepared", "The approved build is live", "succeeded")
+    if ready.prepared is not None:
+        url = promotion_url(ready.prepared)
+        return Stage("Prepared", f"Build {approved.number} is ready", "succeeded", url=url)
+    if ready.moving:
+        return Stage("Prepared", f"Build {approved.number}", "running", ready.reason)
+    return Stage("Prepared", f"Build {approved.number} is not", "failed", ready.reason)
 
 
 def _live_stage(target: Environment, live: StoredGeneration | None) -> Stage:
@@ -143,84 +175,44 @@ def _live_stage(target: Environment, live: StoredGeneration | None) -> Stage:
         return Stage("Production", "Not adopted", "pending", "", url)
     who = live.promotion.requested_by
     by = f" by {who.label}" if who is not None else ""
-    since = f"since {live.live_since:%d %b %Y %H:%M} UTC{by}"
+    since = f"{live.build}, since {localtime(live.live_since):%-d %b %Y %H:%M %Z}{by}"
     return Stage("Production", f"Generation {live.number}", "succeeded", since, url)
 
 
-def _next(
-    user: User,
-    row: Pipeline,
-    build: Build | None,
-    review: Review | None,
-    changed: bool | None,
-    approved: Build | None,
-    ready: Promotion | None,
-    live: StoredGeneration | None,
-) -> None:
-    running = (
-        Promotion.objects.filter(environment=row.target, status__in=Promotion.ACTIVE)
-        .exclude(kind=Promotion.Kind.PREPARE)
-        .first()
-    )
-    admin = bool(may(user, Verb.PROMOTE, row.target))
-    capture_url = reverse("promotion:capture", args=[row.staging.slug])
-    capture_label = "Capture a build"
+def _next(user: User, row: Pipeline, facts: _Facts) -> None:
+    running = running_in(row.target)
     if running is not None:
-        row.next_words = f"{running} is running."
-        url = reverse("promotion:promotion", args=[running.pk])
-        row.buttons = [Button("Watch it", url)]
+        row.next_words, row.moving = f"{running} is running.", True
+        row.buttons = [Button("Watch it", promotion_url(running), style=PRIMARY)]
         return
-    waiting = build is not None and review is None
-    promotable = (
-        live is not None and approved is not None and live.build.content != approved.content
-    )
-    is_ready = (
-        ready is not None
-        and approved is not None
-        and ready.build is not None
-        and ready.build.content == approved.content
-    )
-    if live is None:
-        row.next_words = "Production is not adopted yet."
-        if admin:
-            url = reverse("promotion:adopt", args=[row.target.slug])
-            row.buttons.append(Button("Adopt production", url))
-    elif promotable and approved is not None:
-        row.next_words = f"{approved} is approved and may go live."
-        if admin:
-            reason = "" if is_ready else "It is being prepared. This page will say when."
-            row.buttons.append(
-                Button(
-                    "Promote to production",
-                    build_url(approved, "promotion:promote"),
-                    reason=reason,
-                )
-            )
-    elif waiting and build is not None:
-        row.next_words = f"{build} waits for QA."
-    elif changed:
-        row.next_words = "Staging changed: capture a build for QA."
-    else:
-        row.next_words = "Nothing: production has what staging has."
-    if waiting and build is not None and may(user, Verb.REVIEW, row.staging):
-        row.buttons.append(Button("Review the build", build_url(build)))
+    row.next_words = _next_words(facts)
+    admin = bool(may(user, Verb.PROMOTE, row.target))
+    if admin and facts.live is None:
+        url = reverse("promotion:adopt", args=[row.target.slug])
+        row.buttons.append(Button("Adopt production", url, style=PRIMARY))
+    if admin and (build := facts.promotable) is not None:
+        row.buttons.append(promote_button(build, facts.ready))
+        if facts.ready.can_prepare:
+            row.buttons.append(prepare_button(build))
+    if facts.waits_for_review and facts.build and may(user, Verb.REVIEW, row.staging):
+        row.buttons.append(Button("Review the build", build_url(facts.build), style=PRIMARY))
     if may(user, Verb.CAPTURE, row.staging):
-        style = "" if row.buttons else "tc-button--primary"
-        row.buttons.append(Button(capture_label, capture_url, "post", style))
-    if admin and live is not None:
-        reason = "" if live.previous_id else "There is no earlier generation."
-        url = reverse("promotion:rollback", args=[row.target.slug])
-        row.buttons.append(Button("Roll back", url, style="", reason=reason))
+        row.buttons.append(capture_button(row.staging, "" if row.buttons else PRIMARY))
+    if admin and facts.live is not None:
+        row.buttons.append(rollback_button(row.target, facts.live, ""))
 
 
-def changes(prepared: Promotion) -> list[dict[str, Any]]:
-    """Return what a plan changes, one row a resource, for a page."""
-    plan = prepared.plan
-    if plan is None:
-        return []
-    rows = []
-    for part in plan.resources:
-        if part.counts.any:
-            resource = prepared.environment.catalogue.get(part.resource)
-            rows.append({"label": resource.label, "counts": part.counts})
-    return rows
+def _next_words(facts: _Facts) -> str:
+    if facts.live is None:
+        return "Production is not adopted yet."
+    if facts.promotable is not None:
+        return f"{facts.promotable} is approved and may go live."
+    if facts.waits_for_review:
+        return f"{facts.build} waits for QA."
+    if facts.changed:
+        return "Staging changed: capture a build for QA."
+    if facts.changed is None:
+        return "Staging cannot be reached: see to its cluster first."
+    if facts.review is not None and facts.review.verdict == Review.Verdict.REJECTED:
+        return f"{facts.build} was rejected: change staging, then capture again."
+    return "Nothing: production has what staging has."

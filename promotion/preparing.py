@@ -1,10 +1,12 @@
 """Prepares builds: fills the indices of a generation that could go live."""
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
-from accounts.audit import Actor, system_actor
+from accounts.audit import Actor, record, system_actor
 from environments.models import Environment
 from promotion.claim import Claim
+from promotion.cleaning import clean_up
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.lease import take_generation
 from promotion.engine.plan import Plan, ResourcePlan
@@ -40,16 +42,14 @@ def current_preparation(target: Environment) -> Promotion | None:
 
 
 def newest_approved(target: Environment) -> Build | None:
-    """Return the newest approved build that promotes to a target."""
-    review = (
-        Review.objects.filter(environment__promotes_to=target, verdict=Review.Verdict.APPROVED)
-        .select_related("build__environment")
-        .first()
+    """Return the newest build for a target whose content was approved, be it in an earlier one."""
+    approved = Review.objects.filter(
+        environment=OuterRef("environment"),
+        content=OuterRef("content"),
+        verdict=Review.Verdict.APPROVED,
     )
-    if review is None:
-        return None
     return (
-        Build.objects.filter(environment=review.environment, content=review.content)
+        Build.objects.filter(Exists(approved), environment__promotes_to=target)
         .select_related("environment")
         .first()
     )
@@ -61,17 +61,59 @@ def is_live_already(build: Build, target: Environment) -> bool:
     return live is not None and live.build.content == build.content
 
 
+def last_preparation(build: Build, target: Environment) -> Promotion | None:
+    """Return the newest preparation of a build's content for a target, however it ended."""
+    return Promotion.objects.filter(
+        environment=target, kind=Promotion.Kind.PREPARE, build__content=build.content
+    ).first()
+
+
+def request_preparation(
+    build: Build, target: Environment, actor: Actor | None = None
+) -> Promotion | None:
+    """Have the worker prepare a build, if it needs to be; return the record of it.
+
+    None where the target is not adopted, serves it already, or has it prepared or under way.
+    """
+    from promotion.tasks import prepare_build  # the task runs this module
+
+    if StoredGeneration.live_in(target) is None or is_live_already(build, target):
+        return None
+    ready, last = current_preparation(target), last_preparation(build, target)
+    if ready is not None and ready.build is not None and ready.build.content == build.content:
+        return None
+    if last is not None and last.is_active:
+        return None
+    actor = actor or system_actor()
+    with transaction.atomic():
+        promotion = _record(build, target, actor)
+        record(actor, "prepare.requested", promotion)
+        prepare_build.enqueue(promotion.pk)
+    return promotion
+
+
+def _record(build: Build, target: Environment, actor: Actor) -> Promotion:
+    return Promotion.objects.create(
+        kind=Promotion.Kind.PREPARE, environment=target, build=build, requested_by=actor.user
+    )
+
+
 def prepare(build: Build, target: Environment, actor: Actor | None = None) -> Promotion:
-    """Prepare a build for a target, by the console itself, and return the ended record.
+    """Prepare a build for a target here and now, and return the ended record.
 
     Raises:
         PromotionError: it could not be prepared; nothing that Tracardi uses was touched.
     """
     actor = actor or system_actor()
-    promotion = Promotion.objects.create(
-        kind=Promotion.Kind.PREPARE, environment=target, build=build, requested_by=actor.user
-    )
-    move(promotion, Promotion.Status.RUNNING)
+    return run_preparation(_record(build, target, actor), actor)
+
+
+def run_preparation(promotion: Promotion, actor: Actor | None = None) -> Promotion:
+    """Do a preparation that was recorded, and end it. Raises as `prepare`."""
+    actor = actor or system_actor()
+    build, target = promotion.build, promotion.environment
+    if build is None or not move(promotion, Promotion.Status.RUNNING):
+        return promotion
     with ending(actor, promotion):
         writer = writer_for(target)
         try:
@@ -80,6 +122,8 @@ def prepare(build: Build, target: Environment, actor: Actor | None = None) -> Pr
             discard(writer, promotion)
             raise
         conclude(actor, promotion, Promotion.Status.SUCCEEDED, due)
+        # Only the newest preparation is kept.
+        clean_up(writer, target)
     return promotion
 
 
@@ -163,13 +207,7 @@ def discard(writer: ClusterWriter, promotion: Promotion) -> None:
 
 
 def prepare_again(target: Environment) -> None:
-    """Enqueue the preparation of the newest approved build, if it is neither live nor prepared."""
-    from promotion.tasks import prepare_build  # the task runs this module
-
+    """Have the newest approved build prepared, if it is neither live nor prepared."""
     build = newest_approved(target)
-    if build is None or is_live_already(build, target):
-        return
-    ready = current_preparation(target)
-    if ready is not None and ready.build is not None and ready.build.content == build.content:
-        return
-    transaction.on_commit(lambda: prepare_build.enqueue(build.pk, target.pk))
+    if build is not None:
+        request_preparation(build, target)

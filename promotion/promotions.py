@@ -37,8 +37,17 @@ RUNNING_ALREADY = (
 )
 
 
-def begin(actor: Actor, kind: Promotion.Kind, environment: Environment, **facts: Any) -> Promotion:
+def begin(
+    actor: Actor,
+    kind: Promotion.Kind,
+    environment: Environment,
+    *,
+    task: Callable[[int], object] | None = None,
+    **facts: Any,
+) -> Promotion:
     """Create the one running promotion of an environment, with an audit event.
+
+    `task` hands it to the worker, with the same commit; without one it runs here and now.
 
     Raises:
         RuleBroken: there is one already.
@@ -49,13 +58,10 @@ def begin(actor: Actor, kind: Promotion.Kind, environment: Environment, **facts:
                 kind=kind, environment=environment, requested_by=actor.user, **facts
             )
             record(actor, f"{kind.value}.requested", promotion, reason=promotion.comment)
+            if task is not None:
+                task(promotion.pk)
     except IntegrityError as error:
-        refused = AuditEvent.Outcome.REFUSED
-        record(
-            actor, f"{kind.value}.requested", environment, outcome=refused, reason=RUNNING_ALREADY
-        )
-        raise RuleBroken(RUNNING_ALREADY) from error
-    move(promotion, Promotion.Status.RUNNING)
+        raise refuse(actor, f"{kind.value}.requested", environment, RUNNING_ALREADY) from error
     return promotion
 
 
@@ -90,7 +96,7 @@ def promote(
         prepared, build, plan_digest, set(consents)
     )
     if problem or prepared is None:
-        raise refuse(actor, "promote.requested", target, problem)
+        raise refuse(actor, "promote.requested", target, f"{problem} Nothing was changed.")
     plan, made = prepared.plan, prepared.made
     if plan is None or made is None:
         raise refuse(actor, "promote.requested", target, "The preparation is not complete.")
@@ -106,6 +112,7 @@ def promote(
         consents_due=prepared.consents_due,
         comment=comment,
     )
+    move(promotion, Promotion.Status.RUNNING)
     with ending(actor, promotion):
         writer = writer_for(target)
         held = claim(writer, target, holder_of(promotion))
@@ -124,15 +131,15 @@ def promote(
 def promote_problem(actor: Actor, build: Build, target: Environment) -> str:
     """Return why this build may not be promoted to this target, or an empty string."""
     if build.environment.promotes_to_id != target.pk:
-        return f"{build.environment} does not promote to {target}. Nothing was changed."
+        return f"{build.environment} does not promote to {target}."
     review = build.review
     if review is None or review.verdict != review.Verdict.APPROVED:
         state = review.verdict if review is not None else "not reviewed"
-        return f"{build} is {state}. Nothing was changed. Only an approved build goes live."
+        return f"{build} is {state}. Only an approved build goes live."
     if actor.user is not None and review.reviewed_by_id == actor.user.pk:
-        return "Who approved a build does not promote it. Nothing was changed."
+        return "Who approved a build does not promote it."
     if StoredGeneration.live_in(target) is None:
-        return f"{target} is not adopted. Nothing was changed. Adopt it first."
+        return f"{target} is not adopted. Adopt it first."
     return ""
 
 
@@ -140,12 +147,12 @@ def _plan_problem(
     prepared: Promotion | None, build: Build, plan_digest: str, agreed: set[str]
 ) -> str:
     if prepared is None or prepared.build is None or prepared.build.content != build.content:
-        return f"{build} is not prepared. Nothing was changed. Wait until it is."
+        return f"{build} is not prepared. Wait until it is."
     if prepared.plan_digest != plan_digest:
-        return "The plan is not the one that you confirmed. Nothing was changed. Look at it again."
+        return "The plan is not the one that you confirmed. Look at it again."
     due = {finding["code"]: finding["message"] for finding in prepared.consents_due}
     if missing := [words for code, words in due.items() if code not in agreed]:
-        return f"Agree to this first: {' '.join(missing)} Nothing was changed."
+        return f"Agree to this first: {' '.join(missing)}"
     return ""
 
 
@@ -157,7 +164,7 @@ def _still_allowed(actor: Actor, build: Build | None, target: Environment) -> No
         if not verdict:
             raise RuleBroken(f"{verdict.reason} Nothing was switched.")
     if build is not None and (problem := promote_problem(actor, build, target)):
-        raise RuleBroken(problem)
+        raise RuleBroken(f"{problem} Nothing was switched.")
 
 
 def go_live(
@@ -315,6 +322,7 @@ def rollback(actor: Actor, target: Environment, *, marker: str, comment: str = "
         restores=restored,
         comment=comment,
     )
+    move(promotion, Promotion.Status.RUNNING)
     with ending(actor, promotion):
         writer = writer_for(target)
         held = claim(writer, target, holder_of(promotion))
@@ -363,14 +371,21 @@ def cancel(actor: Actor, promotion: Promotion) -> None:
         NotAllowedError: the actor may not.
         RuleBroken: it is live, or has ended.
     """
-    authorise(actor, Verb.PROMOTE, f"{promotion.kind}.cancel", promotion)
-    asked = Promotion.objects.filter(
-        pk=promotion.pk, status__in=Promotion.ACTIVE, live_at=None
-    ).update(cancel_requested=True)
-    if not asked:
+    action = f"{promotion.kind}.cancel"
+    authorise(actor, Verb.PROMOTE, action, promotion)
+    ours = Promotion.objects.filter(pk=promotion.pk, live_at=None)
+    # What no worker has begun ends at once; else its worker stops at its next step.
+    never_begun = ours.filter(status=Promotion.Status.PENDING).update(
+        status=Promotion.Status.ABORTED,
+        finished_at=timezone.now(),
+        message="It was cancelled before it began. Nothing was changed.",
+    )
+    running = ours.filter(status=Promotion.Status.RUNNING)
+    if not never_begun and not running.update(cancel_requested=True):
         words = f"{promotion} is live or has ended, so it cannot be cancelled. Roll back instead."
-        raise refuse(actor, f"{promotion.kind}.cancel", promotion.environment, words)
-    record(actor, f"{promotion.kind}.cancel", promotion)
+        raise refuse(actor, action, promotion.environment, words)
+    record(actor, action, promotion)
+    promotion.refresh_from_db()
 
 
 __all__ = ["StalePlan", "begin", "cancel", "finish", "promote", "rollback", "status_of"]

@@ -20,7 +20,15 @@ from promotion.models import Promotion, Unlocking
 from promotion.planning import writer_for
 from promotion.preparing import discard
 from promotion.promotions import finish, record_live
+from promotion.tasks import prepare_build, run_adoption
+from promotion.tasks import run_release as release_task
 from promotion.writer import ClusterWriter
+
+TASKS = {
+    Promotion.Kind.ADOPT: run_adoption,
+    Promotion.Kind.PREPARE: prepare_build,
+    Promotion.Kind.RELEASE: release_task,
+}
 
 log = structlog.get_logger(__name__)
 GAVE_UP = (
@@ -68,13 +76,18 @@ def _is_over(writer: ClusterWriter, promotion: Promotion) -> bool:
 
 def _recover(writer: ClusterWriter, promotion: Promotion) -> None:
     actor = system_actor()
+    if promotion.status == Promotion.Status.PENDING and promotion.kind in TASKS:
+        # Its task may only wait for a busy worker: handed over twice, it begins once.
+        TASKS[Promotion.Kind(promotion.kind)].enqueue(promotion.pk)
+        Promotion.objects.filter(pk=promotion.pk).update(sighting=None)
+        return
     if promotion.kind == Promotion.Kind.PREPARE:
         discard(writer, promotion)
         conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
         return
     # A dead holder's claim is this promotion's own, so the next worker takes it over at once.
     if promotion.kind == Promotion.Kind.RELEASE:
-        run_release(promotion)
+        run_release(promotion, resume=True)
     elif promotion.kind == Promotion.Kind.ADOPT:
         _recover_adoption(writer, promotion)
     else:

@@ -13,7 +13,7 @@ from promotion.cluster import ClusterReader
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.ports import Captured
-from promotion.models import Build, BuildPart, Review, StoredGeneration
+from promotion.models import Build, BuildPart, Review
 from promotion.store import DatabaseContent
 
 
@@ -64,7 +64,11 @@ def capture(actor: Actor, environment: Environment) -> Build:
         failed = AuditEvent.Outcome.FAILED
         record(actor, "build.capture", environment, outcome=failed, reason=str(error))
         raise
-    return keep_build(actor, environment, found, uuid)
+    build = keep_build(actor, environment, found, uuid)
+    review = build.review
+    if review is not None and review.verdict == Review.Verdict.APPROVED:
+        _prepare_approved(build)
+    return build
 
 
 def keep_build(
@@ -141,7 +145,8 @@ def review(
                 reviewed_by=actor.user,
             )
             record(actor, f"build.{verdict.value}", build, reason=made.comment)
-            _prepare_approved(build, verdict)
+            if verdict is Review.Verdict.APPROVED:
+                _prepare_approved(build)
     except IntegrityError as error:
         raise RuleBroken(
             f"Somebody else reviewed {build} at this moment. Your verdict was not kept. "
@@ -150,17 +155,20 @@ def review(
     return made
 
 
-def _prepare_approved(build: Build, verdict: Review.Verdict) -> None:
-    from promotion.tasks import prepare_build  # the task runs services, this one's too
+def _prepare_approved(build: Build) -> None:
+    from promotion.preparing import prepare_again  # it keeps drift as a build, by this module
 
     target = build.environment.promotes_to
-    if verdict is Review.Verdict.APPROVED and target is not None:
-        if StoredGeneration.live_in(target) is None:
-            return
-        transaction.on_commit(lambda: prepare_build.enqueue(build.pk, target.pk))
+    if target is not None:
+        prepare_again(target)
 
 
 def _review_problem(build: Build, verdict: Review.Verdict, content: str, comment: str) -> str:
+    if build.environment.is_production or build.kind != Build.Kind.CAPTURE:
+        return (
+            f"{build} is of production, which is not reviewed. Your verdict was not kept. "
+            "Review a build of staging."
+        )
     if content != build.content:
         return (
             f"What you were shown is not what {build} holds. Your verdict was not kept. "

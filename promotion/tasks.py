@@ -11,20 +11,13 @@ from promotion.engine.errors import PromotionError
 
 
 @task()
-def prepare_build(build_pk: int, target_pk: int) -> None:
-    """Prepare a build for a target, unless that is done already."""
-    from environments.models import Environment
-    from promotion.models import Build
-    from promotion.preparing import current_preparation, is_live_already, prepare
+def prepare_build(promotion_pk: int) -> None:
+    """Prepare a build for a target."""
+    from promotion.models import Promotion
+    from promotion.preparing import run_preparation
 
-    build = Build.objects.get(pk=build_pk)
-    target = Environment.objects.get(pk=target_pk)
-    ready = current_preparation(target)
-    if is_live_already(build, target):
-        return
-    if ready is not None and ready.build is not None and ready.build.content == build.content:
-        return
-    _run(lambda: prepare(build, target))
+    promotion = Promotion.objects.get(pk=promotion_pk)
+    _run(lambda: run_preparation(promotion))
 
 
 @task()

@@ -2,21 +2,24 @@
 
 from django.urls import path
 
-from promotion import pages, views
+from promotion import build_views, environment_views, views
 
 app_name = "promotion"
 urlpatterns = [
-    path("environments/", pages.environments, name="environments"),
-    path("environment/<slug:slug>/", pages.environment, name="environment"),
-    path("environment/<slug:slug>/capture/", views.capture_build, name="capture"),
-    path("environment/<slug:slug>/adopt/", pages.adopt_environment, name="adopt"),
-    path("environment/<slug:slug>/release/", pages.release_environment, name="release"),
-    path("environment/<slug:slug>/rollback/", pages.rollback_environment, name="rollback"),
-    path("environment/<slug:slug>/lock/", pages.lock_environment, name="lock"),
-    path("environment/<slug:slug>/unlock/", pages.unlock_environment, name="unlock"),
-    path("builds/", views.builds, name="builds"),
-    path("builds/<slug:slug>/<int:number>/", views.build, name="build"),
-    path("builds/<slug:slug>/<int:number>/review/", views.review_build, name="review"),
+    path("environments/", environment_views.environments, name="environments"),
+    path("environment/<slug:slug>/", environment_views.environment, name="environment"),
+    path("environment/<slug:slug>/capture/", build_views.capture_build, name="capture"),
+    path("environment/<slug:slug>/adopt/", environment_views.adopt_environment, name="adopt"),
+    path("environment/<slug:slug>/release/", environment_views.release_environment, name="release"),
+    path(
+        "environment/<slug:slug>/rollback/", environment_views.rollback_environment, name="rollback"
+    ),
+    path("environment/<slug:slug>/lock/", environment_views.lock_environment, name="lock"),
+    path("environment/<slug:slug>/unlock/", environment_views.unlock_environment, name="unlock"),
+    path("builds/", build_views.builds, name="builds"),
+    path("builds/<slug:slug>/<int:number>/", build_views.build, name="build"),
+    path("builds/<slug:slug>/<int:number>/review/", build_views.review_build, name="review"),
+    path("builds/<slug:slug>/<int:number>/prepare/", build_views.prepare_build, name="prepare"),
     path("builds/<slug:slug>/<int:number>/promote/", views.promote_build, name="promote"),
     path("promotions/", views.promotions, name="promotions"),
     path("promotions/<int:pk>/", views.promotion, name="promotion"),

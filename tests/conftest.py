@@ -16,7 +16,7 @@ def elasticsearch_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with start() as node:
+    with start(in_memory=True) as node:
         yield node.url
 
 

@@ -4,12 +4,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from accounts.audit import request_actor
 from accounts.models import AuditEvent, User
 from accounts.policy import environments_with, may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, paged, show
+from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.models import Environment
 from promotion.overview import pipeline
+from promotion.views import visible_promotions
+
+RECENT = 5
+CHANNELS = [("web", "Page"), ("cli", "Command"), ("system", "Console")]
 
 
 def landing(user: User) -> str:
@@ -24,22 +29,26 @@ def landing(user: User) -> str:
 @console_page
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """Show the pipelines whose staging or target this person may see."""
+    """Show the pipelines whose staging this person may see; htmx asks for them alone."""
     user = request.user
-    rows = []
-    if isinstance(user, User):
-        seen = Environment.objects.visible_to(user, Verb.VIEW_BUILD)
-        rows = [
-            pipeline(user, staging, staging.promotes_to)
-            for staging in seen.staging().select_related("cluster", "promotes_to__cluster")
-            if staging.promotes_to is not None
-        ]
+    if not isinstance(user, User):
+        raise Http404
+    seen = Environment.objects.visible_to(user, Verb.VIEW_BUILD)
+    actor = request_actor(request)
+    rows = [
+        pipeline(actor, user, staging, staging.promotes_to)
+        for staging in seen.staging().select_related("cluster", "promotes_to__cluster")
+        if staging.promotes_to is not None
+    ]
+    partial = bool(getattr(request, "htmx", False))
     return show(
         request,
-        "console/home.html",
+        "console/pipelines.html" if partial else "console/home.html",
         "Home",
         pipelines=rows,
-        may_manage=bool(may(user, Verb.MANAGE)) if isinstance(user, User) else False,
+        moving=any(row.moving for row in rows),
+        recent=visible_promotions(user)[:RECENT],
+        may_manage=bool(may(user, Verb.MANAGE)),
     )
 
 
@@ -58,4 +67,10 @@ def audit(request: HttpRequest) -> HttpResponse:
         events = events.filter(actor=user) | events.filter(
             object_type="build", environment_id__in=granted
         )
-    return show(request, "console/audit.html", "Audit trail", rows=paged(request, events))
+    filters = (
+        Filter("outcome", "Outcome", "outcome", AuditEvent.Outcome.choices),
+        Filter("channel", "Channel", "channel", CHANNELS),
+    )
+    fields = ["actor_name", "action", "object_label", "reason"]
+    rows = listing(request, events, filters, fields)
+    return show(request, "console/audit.html", "Audit trail", listing=rows)

@@ -4,12 +4,14 @@ Nothing secret has a default: a missing SECRET_KEY or ENCRYPTION_KEYS stops the 
 message. docs/settings.md lists every variable.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import environ
 import structlog
 from csp.constants import NONE, SELF
 from django.http import HttpRequest
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -28,7 +30,7 @@ ASGI_APPLICATION = "tracardi_console.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Fernet keys, the newest first: it encrypts, all of them decrypt.
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS")
-# The demo says on every page that it is one.
+# The demo says so on every page.
 DEMO = env.bool("DEMO", default=False)
 
 INSTALLED_APPS = [
@@ -79,7 +81,6 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "tracardi_console.context.console",
             ],
         },
     },
@@ -202,8 +203,22 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 
 def no_inline_colors(_request: HttpRequest) -> dict[str, dict[str, str]]:
-    """Return no colours: Unfold then renders no inline style; console.css carries them."""
+    """Return no colours: Unfold then renders no inline style; theme.css carries them."""
     return {}
+
+
+def served(name: str) -> Callable[[HttpRequest], str]:
+    """Return what tells Unfold the address of one of our own static files."""
+
+    def address(_request: HttpRequest) -> str:
+        return static(f"console/{name}")
+
+    return address
+
+
+def badge(_request: HttpRequest) -> list[str] | None:
+    """Return the word at the top of each page: whether this console is the demo."""
+    return ["Demo", "info"] if DEMO else None
 
 
 UNFOLD = {
@@ -216,8 +231,10 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": no_inline_colors,
-    "STYLES": ["tracardi_console.site.stylesheet"],
-    "SCRIPTS": ["tracardi_console.site.script"],
+    "ENVIRONMENT": badge,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": served("favicon.svg")}],
+    "STYLES": [served(f"{n}.css") for n in ("theme", "page", "tables", "progress", "charts")],
+    "SCRIPTS": [served("unfold-csp.js")],
     "SIDEBAR": {
         "show_search": False,
         "navigation": "tracardi_console.site.navigation",

@@ -1,23 +1,30 @@
 """The console's admin site: Unfold's look, the home page, the side bar."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.templatetags.static import static
 from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
 from accounts.models import User
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
+from tracardi_console.home import home, landing
 
 
-def stylesheet(_request: HttpRequest) -> str:
-    return static("console/console.css")
+@dataclass(frozen=True)
+class Entry:
+    """A line of the side bar. It is marked on pages whose address starts with one of `starts`."""
 
+    label: str
+    icon: str
+    link: str
+    starts: tuple[str, ...] = ()
 
-def script(_request: HttpRequest) -> str:
-    return static("console/unfold-csp.js")
+    def to_dict(self, path: str) -> dict[str, Any]:
+        active = path == self.link or any(path.startswith(start) for start in self.starts)
+        return {"title": self.label, "icon": self.icon, "link": self.link, "active": active}
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -25,52 +32,47 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     user = request.user
     if not isinstance(user, User):
         return []
-    work = [("Home", "home", reverse("admin:index"), True)]
-    if not may_anywhere(user, Verb.VIEW_BUILD):
-        work = []
-    work += [
-        ("Environments", "dns", reverse("promotion:environments"), True),
-        (
-            "Builds",
-            "inventory_2",
-            reverse("promotion:builds"),
-            bool(may_anywhere(user, Verb.VIEW_BUILD)),
-        ),
-        ("Promotions", "rocket_launch", reverse("promotion:promotions"), True),
-    ]
-    administration = [
-        (
-            "Audit trail",
-            "history",
-            reverse("audit"),
-            may_anywhere(user, Verb.VIEW_AUDIT) or may_anywhere(user, Verb.VIEW_OWN_AUDIT),
-        )
-    ]
-    if may(user, Verb.MANAGE):
-        administration += [
-            (
-                "Set-up of environments",
-                "lan",
-                reverse("admin:environments_environment_changelist"),
-                True,
-            ),
-            ("Clusters", "database", reverse("admin:environments_cluster_changelist"), True),
-            ("People", "group", reverse("admin:accounts_user_changelist"), True),
-        ]
-    groups = [("", work), ("Administration", administration)]
+    groups = [("", _work(user)), ("Administration", _administration(user))]
     return [
         {
             "title": title,
             "separator": bool(title),
-            "items": [
-                {"title": label, "icon": icon, "link": link}
-                for label, icon, link, shown in rows
-                if shown
-            ],
+            "items": [entry.to_dict(request.path) for entry in entries],
         }
-        for title, rows in groups
-        if any(row[3] for row in rows)
+        for title, entries in groups
+        if entries
     ]
+
+
+def _work(user: User) -> list[Entry]:
+    environments = reverse("promotion:environments")
+    builds, promotions = reverse("promotion:builds"), reverse("promotion:promotions")
+    own = (reverse("promotion:environment", args=["x"]).removesuffix("x/"),)
+    first = landing(user)
+    entries = [Entry("Home", "home", reverse("admin:index"))]
+    if not may_anywhere(user, Verb.VIEW_BUILD):
+        entries = [Entry("Dashboard", "monitoring", first)] if first else []
+    entries.append(Entry("Environments", "dns", environments, own))
+    if may_anywhere(user, Verb.VIEW_BUILD):
+        entries.append(Entry("Builds", "inventory_2", builds, (builds,)))
+    entries.append(Entry("Promotions", "rocket_launch", promotions, (promotions,)))
+    return entries
+
+
+def _administration(user: User) -> list[Entry]:
+    entries = []
+    if may_anywhere(user, Verb.VIEW_AUDIT) or may_anywhere(user, Verb.VIEW_OWN_AUDIT):
+        entries.append(Entry("Audit trail", "history", reverse("audit")))
+    if may(user, Verb.MANAGE):
+        rows = (
+            ("Set-up of environments", "lan", "environments_environment"),
+            ("Clusters", "database", "environments_cluster"),
+            ("People", "group", "accounts_user"),
+        )
+        for label, icon, model in rows:
+            link = reverse(f"admin:{model}_changelist")
+            entries.append(Entry(label, icon, link, (link,)))
+    return entries
 
 
 class ConsoleAdminSite(UnfoldAdminSite):  # type: ignore[misc]
@@ -86,8 +88,6 @@ class ConsoleAdminSite(UnfoldAdminSite):  # type: ignore[misc]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the pipelines at a glance; marketing lands on production's dashboard."""
-        from tracardi_console.home import home, landing
-
         user = request.user
         if isinstance(user, User) and (url := landing(user)):
             return HttpResponseRedirect(url)

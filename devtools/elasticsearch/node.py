@@ -26,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent.parent / ".cache" / "elasticsearch"
 VERSION = "7.17.28"
 START_SECONDS = 90
+MEMORY_BYTES = 4 * 1024**3
 
 
 class NodeError(RuntimeError):
@@ -119,14 +120,29 @@ class Node:
         self.stop()
 
 
-def start(data: Path | None = None, port: int = 0) -> Node:
+def memory_folder() -> str | None:
+    """Return a folder in memory with room for a test run's data; None means the usual place.
+
+    Each change of the cluster's state waits for the disk: in memory, an index is made in half the
+    time (measured).
+    """
+    shared = Path("/dev/shm")  # noqa: S108
+    if not os.access(shared, os.W_OK):
+        return None
+    return str(shared) if shutil.disk_usage(shared).free >= MEMORY_BYTES else None
+
+
+def start(data: Path | None = None, port: int = 0, *, in_memory: bool = False) -> Node:
     """Start a node and return when it answers. Without `data` its data is temporary.
+
+    `in_memory` keeps temporary data out of the disk, where the machine can.
 
     Raises:
         NodeError: something is missing, or the node did not come up in time.
     """
     java, lib = _java(), jars()
-    home = data or Path(tempfile.mkdtemp(prefix="console-elasticsearch-"))
+    place = memory_folder() if in_memory else None
+    home = data or Path(tempfile.mkdtemp(prefix="console-elasticsearch-", dir=place))
     (home / "config").mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     heap = os.environ.get("ELASTICSEARCH_HEAP", "512m")

@@ -90,8 +90,9 @@ def test_the_main_job_in_the_browser(
     expect(page).to_have_url(re.compile(r"/dashboard/"))
     for address in ("environments/", f"environment/{production.slug}/", "promotions/"):
         page.goto(f"{live_server}/{address}")
-        forms = page.locator("#content form, #content button")
-        expect(forms).to_have_count(0)
+        # All that there is to press is a list's filter, which is sent by GET.
+        expect(page.locator('#content form:not([method="get"])')).to_have_count(0)
+        expect(page.locator('#content button:not([role="search"] button)')).to_have_count(0)
     page.get_by_role("row", name="Promotion").get_by_role("link").first.click()
     expect(page.locator("#progress")).to_contain_text("succeeded")
     page.goto(f"{live_server}/builds/")

@@ -67,7 +67,7 @@ def test_the_demo_runs_until_it_is_stopped_and_leaves_no_process(
     process, lines = start(folder, elasticsearch_url)
     try:
         [address] = [line.split()[4] for line in lines if "runs at" in line]
-        style = f"{address}static/console/console.css"
+        style = f"{address}static/console/theme.css"
         with urllib.request.urlopen(style) as answer:  # noqa: S310
             assert answer.headers["Content-Type"].startswith("text/css")
         children = children_of(process.pid)

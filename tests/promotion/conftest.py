@@ -17,6 +17,11 @@ from promotion.writer import ClusterWriter
 from tests.data import configuration, load
 
 
+def make(engine: Connection, index: str, body: object) -> None:
+    """Create an index without waiting for its shard: what is sent to it next waits by itself."""
+    engine.request("PUT", f"/{index}", params={"wait_for_active_shards": "0"}, body=body)
+
+
 @pytest.fixture
 def staging(elasticsearch_url: str) -> Iterator[Environment]:
     """A staging set with the real documents, under a tenant of its own."""
@@ -35,7 +40,7 @@ def staging(elasticsearch_url: str) -> Iterator[Environment]:
         index = naming.concrete(resource.name)
         shape = shapes[resource.storage]
         alias: dict[str, object] = {naming.alias(resource.name): {}}
-        engine.request("PUT", f"/{index}", body={**shape, "aliases": alias})
+        make(engine, index, {**shape, "aliases": alias})
         made.append(index)
         lines = [
             f"{json.dumps({'index': {'_id': doc_id}})}\n{raw.decode()}\n"
@@ -84,7 +89,7 @@ def production(staging: Environment, engine: Connection) -> Iterator[Environment
     for resource in naming.catalogue.promoted:
         aliases: dict[str, object] = {naming.alias(resource.name): {}}
         index = naming.concrete(resource.name)
-        engine.request("PUT", f"/{index}", body={**shapes[resource.storage], "aliases": aliases})
+        make(engine, index, {**shapes[resource.storage], "aliases": aliases})
         writer.load(index, configuration(resource.storage))
     for index in (naming.concrete("user"), naming.partition("event", "2026-11")):
         engine.request("PUT", f"/{index}")

@@ -1,16 +1,18 @@
 """What the next worker does with what a dead one left."""
 
 import pytest
+from django_tasks import default_task_backend
 from pytest_django import Settings
 
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.claim import claim, holder_of
 from promotion.engine.errors import Conflict
+from promotion.journal import move
 from promotion.models import Promotion, Review, StoredGeneration
 from promotion.planning import writer_for
 from promotion.preparing import prepare
-from promotion.promotions import begin, promote
+from promotion.promotions import begin, cancel, promote
 from promotion.recovery import recover
 from promotion.services import capture, review
 from tests.promotion.conftest import People, Put
@@ -53,6 +55,7 @@ def test_a_promotion_that_died_before_the_switch_is_given_up_and_cannot_land_lat
         plan_digest=ready.plan_digest,
         made_facts=ready.made_facts,
     )
+    move(dead, Promotion.Status.RUNNING)
     writer = writer_for(target)
     claim(writer, target, holder_of(dead))
     recover()
@@ -71,6 +74,7 @@ def test_an_adoption_that_died_before_the_switch_leaves_production_open_as_it_wa
     people: People, production: Environment, settings: Settings
 ) -> None:
     dead = adopt(people.admin, production)
+    move(dead, Promotion.Status.RUNNING)
     writer, naming = writer_for(production), production.naming
     writer.block([naming.concrete("flow")])
     claim(writer, production, holder_of(dead))
@@ -82,3 +86,26 @@ def test_an_adoption_that_died_before_the_switch_leaves_production_open_as_it_wa
     assert not writer.states([naming.concrete("flow")])[naming.concrete("flow")].write_blocked
     settings.LEASE_SECONDS = 30.0
     assert run_adopt(adopt(people.admin, production)).status == "succeeded"
+
+
+def test_what_no_worker_began_is_handed_over_again_and_begins_once(
+    people: People, production: Environment, settings: Settings
+) -> None:
+    settings.TASKS = {"default": {"BACKEND": "django_tasks.backends.dummy.DummyBackend"}}
+    lost = adopt(people.admin, production)
+    recover()
+    settings.LEASE_SECONDS = 0.0
+    assert recover() == [lost]
+    [handed_over] = default_task_backend.results  # type: ignore[attr-defined]
+    assert handed_over.args == [lost.pk]
+    settings.LEASE_SECONDS = 30.0
+    for _ in range(2):
+        assert run_adopt(lost).status == "succeeded"
+    assert lost.steps.filter(name="check").count() == 1
+
+
+def test_what_no_worker_began_is_cancelled_at_once(people: People, production: Environment) -> None:
+    waiting = adopt(people.admin, production)
+    cancel(people.admin, waiting)
+    assert waiting.status == "aborted"
+    assert run_adopt(waiting).steps.count() == 0

@@ -44,7 +44,8 @@ class Command(ActingCommand):
         if not fits or ready is None:
             self.judge(user, target, "promote.requested")
             if problem := promote_problem(actor, build, target):
-                raise refuse(actor, "promote.requested", target, problem)
+                words = f"{problem} Nothing was changed."
+                raise refuse(actor, "promote.requested", target, words)
             ready = prepare(build, target)
         promotion = promote(
             actor,

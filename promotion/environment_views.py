@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.audit import Actor, request_actor
@@ -13,13 +12,13 @@ from accounts.web import console_page, forbidden, show
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
 from promotion.adoption import adopt, lock, request_release, unlock
+from promotion.buttons import environment_buttons, environment_url, promotion_url, running_in
+from promotion.common import done, environment_for, signed_in
 from promotion.engine.errors import PromotionError
 from promotion.forms import ConfirmForm, ReasonForm
 from promotion.models import Promotion, StoredGeneration, Unlocking
-from promotion.overview import environment_url
 from promotion.promotions import rollback
 from promotion.tasks import finish_promotion, run_adoption, run_release
-from promotion.views import done, environment_for, signed_in
 
 
 @console_page
@@ -79,20 +78,27 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
     generations = StoredGeneration.objects.filter(environment=shown).select_related(
         "build__environment", "promotion__requested_by", "restores", "previous"
     )
+    live, unlocking = StoredGeneration.live_in(shown), Unlocking.of(shown)
     return show(
         request,
         "promotion/environment.html",
         shown.name,
-        environment=shown,
+        shown=shown,
         rows=rows,
         problem=problem,
-        live=StoredGeneration.live_in(shown),
+        live=live,
         generations=generations[:20] if may(user, Verb.VIEW_BUILD, shown) else [],
-        unlocking=Unlocking.of(shown),
-        may_promote=bool(may(user, Verb.PROMOTE, shown)),
-        may_capture=bool(may(user, Verb.CAPTURE, shown)),
+        unlocking=unlocking,
+        buttons=environment_buttons(user, shown),
+        may_unlock=live is not None
+        and unlocking is None
+        and running_in(shown) is None
+        and bool(may(user, Verb.PROMOTE, shown)),
         reason_form=ReasonForm(),
     )
+
+
+WORDS = {"adopt": "Adopt", "release": "Release", "rollback": "Roll back"}
 
 
 def _confirmed(
@@ -100,9 +106,8 @@ def _confirmed(
     slug: str,
     action: str,
     start: Callable[[Actor, Environment, ConfirmForm], Promotion],
-    then: Callable[[Promotion], object],
 ) -> HttpResponse:
-    """Explain, ask for consent, and start what runs in the worker."""
+    """Explain, ask for consent, and start."""
     shown = environment_for(request, slug, Verb.VIEW_DASHBOARD)
     verdict = may(signed_in(request), Verb.PROMOTE, shown)
     if not verdict:
@@ -118,20 +123,18 @@ def _confirmed(
 
         def act() -> str:
             made.append(start(request_actor(request), shown, form))
-            then(made[0])
-            return f"{made[0]} has begun."
+            return ""
 
         response = done(request, environment_url(shown), act)
-        if made:
-            return HttpResponseRedirect(reverse("promotion:promotion", args=[made[0].pk]))
-        return response
+        return HttpResponseRedirect(promotion_url(made[0])) if made else response
     return show(
         request,
         f"promotion/{action}.html",
-        {"adopt": "Adopt", "release": "Release", "rollback": "Roll back"}[action] + f" {shown}",
+        f"{WORDS[action]} {shown}",
         status=400 if request.method == "POST" else 200,
-        environment=shown,
+        shown=shown,
         live=live,
+        running=running_in(shown),
         form=form,
     )
 
@@ -140,44 +143,42 @@ def _confirmed(
 @require_http_methods(["GET", "POST"])
 def adopt_environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Explain and start an adoption."""
-    return _confirmed(
-        request,
-        slug,
-        "adopt",
-        lambda actor, shown, _form: adopt(actor, shown),
-        lambda made: run_adoption.enqueue(made.pk),
-    )
+
+    def start(actor: Actor, shown: Environment, form: ConfirmForm) -> Promotion:
+        comment = form.cleaned_data["comment"]
+        return adopt(actor, shown, comment=comment, task=run_adoption.enqueue)
+
+    return _confirmed(request, slug, "adopt", start)
 
 
 @console_page
 @require_http_methods(["GET", "POST"])
 def release_environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Explain and start a release."""
-    return _confirmed(
-        request,
-        slug,
-        "release",
-        lambda actor, shown, _form: request_release(actor, shown),
-        lambda made: run_release.enqueue(made.pk),
-    )
+
+    def start(actor: Actor, shown: Environment, form: ConfirmForm) -> Promotion:
+        comment = form.cleaned_data["comment"]
+        return request_release(actor, shown, comment=comment, task=run_release.enqueue)
+
+    return _confirmed(request, slug, "release", start)
 
 
 @console_page
 @require_http_methods(["GET", "POST"])
 def rollback_environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Explain and do a rollback."""
-    return _confirmed(
-        request,
-        slug,
-        "rollback",
-        lambda actor, shown, form: rollback(
+
+    def start(actor: Actor, shown: Environment, form: ConfirmForm) -> Promotion:
+        made = rollback(
             actor,
             shown,
             marker=form.cleaned_data["marker"],
             comment=form.cleaned_data["comment"],
-        ),
-        lambda made: finish_promotion.enqueue(made.pk),
-    )
+        )
+        finish_promotion.enqueue(made.pk)
+        return made
+
+    return _confirmed(request, slug, "rollback", start)
 
 
 @console_page

@@ -1,0 +1,130 @@
+"""What a person can do on a page, and why not just now.
+
+The controls of other roles are absent; what a state forbids stays visible, disabled, with its
+reason. The services check all of it again.
+"""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from accounts.audit import Actor
+from accounts.models import User
+from accounts.policy import may
+from accounts.roles import Verb
+from environments.models import Environment
+from promotion.models import Build, Promotion, StoredGeneration, Unlocking
+from promotion.preparing import current_preparation, is_live_already, last_preparation
+from promotion.promotions import promote_problem
+
+NO_EARLIER = "There is no earlier generation."
+PRIMARY, DANGER, QUIET = "tc-button--primary", "tc-button--danger", "tc-button--quiet"
+
+
+@dataclass(frozen=True)
+class Button:
+    """What a person can do; `reason` says why not just now."""
+
+    label: str
+    url: str = ""
+    method: str = "get"
+    style: str = ""
+    reason: str = ""
+
+
+def environment_url(environment: Environment) -> str:
+    return reverse("promotion:environment", args=[environment.slug])
+
+
+def build_url(build: Build, name: str = "promotion:build") -> str:
+    return reverse(name, args=[build.environment.slug, build.number])
+
+
+def promotion_url(promotion: Promotion) -> str:
+    return reverse("promotion:promotion", args=[promotion.pk])
+
+
+def running_in(environment: Environment) -> Promotion | None:
+    """Return the one promotion, rollback, adoption or release that runs in an environment."""
+    return (
+        Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
+        .exclude(kind=Promotion.Kind.PREPARE)
+        .select_related("build__environment")
+        .first()
+    )
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a build can go live: `reason` is empty if so. `moving` means that it will tell soon.
+
+    `can_prepare` is there where a person may have it prepared, once more or at all.
+    """
+
+    reason: str = ""
+    prepared: Promotion | None = None
+    moving: bool = False
+    can_prepare: bool = False
+
+
+def readiness(actor: Actor, build: Build, target: Environment) -> Readiness:
+    """Return whether a build can go live in its target now, and if not, why."""
+    if problem := promote_problem(actor, build, target):
+        return Readiness(problem)
+    if is_live_already(build, target):
+        return Readiness(f"{target} serves what {build} holds already.")
+    if (running := running_in(target)) is not None:
+        return Readiness(f"{running} is running.", moving=True)
+    ready, last = current_preparation(target), last_preparation(build, target)
+    if ready is not None and ready.build is not None and ready.build.content == build.content:
+        return Readiness(prepared=ready)
+    if last is not None and last.is_active:
+        return Readiness(f"{build} is being prepared.", moving=True)
+    if last is not None and last.status in {Promotion.Status.FAILED, Promotion.Status.ERRORED}:
+        words = f"It could not be prepared: {last.message}"
+        return Readiness(words, can_prepare=True)
+    return Readiness(f"{build} is not prepared for what is live now.", can_prepare=True)
+
+
+def promote_button(build: Build, ready: Readiness) -> Button:
+    """Return the button to the page that confirms a promotion."""
+    url = build_url(build, "promotion:promote")
+    return Button("Promote to production", url, style=PRIMARY, reason=ready.reason)
+
+
+def prepare_button(build: Build) -> Button:
+    return Button("Prepare it", build_url(build, "promotion:prepare"), "post", PRIMARY)
+
+
+def capture_button(environment: Environment, style: str = "") -> Button:
+    url = reverse("promotion:capture", args=[environment.slug])
+    return Button("Capture a build", url, "post", style)
+
+
+def rollback_button(environment: Environment, live: StoredGeneration, busy: str) -> Button:
+    reason = busy or ("" if live.previous_id else NO_EARLIER)
+    return Button(
+        "Roll back", reverse("promotion:rollback", args=[environment.slug]), reason=reason
+    )
+
+
+def environment_buttons(user: User, shown: Environment) -> list[Button]:
+    """Return what a person can do to an environment."""
+    buttons = [Button("Dashboard", reverse("environments:dashboard", args=[shown.slug]))]
+    if not shown.is_production:
+        if may(user, Verb.CAPTURE, shown):
+            buttons.append(capture_button(shown))
+        return buttons
+    if not may(user, Verb.PROMOTE, shown):
+        return buttons
+    live, running = StoredGeneration.live_in(shown), running_in(shown)
+    busy = f"{running} is running." if running is not None else ""
+    if live is None:
+        url = reverse("promotion:adopt", args=[shown.slug])
+        return [*buttons, Button("Adopt", url, style=PRIMARY, reason=busy)]
+    buttons.append(rollback_button(shown, live, busy))
+    if Unlocking.of(shown) is not None:
+        url = reverse("promotion:lock", args=[shown.slug])
+        buttons.append(Button("Lock", url, "post", PRIMARY, busy))
+    url = reverse("promotion:release", args=[shown.slug])
+    return [*buttons, Button("Release", url, style=QUIET, reason=busy)]
