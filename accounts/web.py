@@ -79,6 +79,11 @@ class FilterForm(forms.Form):
                 widget=forms.TextInput(attrs={"type": "search"}),
             )
 
+    def chosen(self) -> dict[str, str]:
+        """Return what was chosen, without what the form does not know."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -105,8 +110,7 @@ def listing(
     of the form, and leaves nothing out; a page number out of range is the nearest.
     """
     form = FilterForm(request.GET, filters, search=bool(search))
-    form.is_valid()
-    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    chosen = form.chosen()
     for one in filters:
         if one.name in chosen:
             rows = rows.filter(**{one.lookup: chosen[one.name]})
@@ -115,5 +119,10 @@ def listing(
         for field in search:
             found |= Q(**{f"{field}__icontains": chosen["q"]})
         rows = rows.filter(found)
+    return paged(request, rows, form)
+
+
+def paged(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], form: FilterForm) -> Listing:
+    """Return the page that a request asks for, of rows that its filters left."""
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    return Listing(page, form, urlencode(chosen))
+    return Listing(page, form, urlencode(form.chosen()))

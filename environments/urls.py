@@ -8,4 +8,13 @@ app_name = "environments"
 
 urlpatterns = [
     path("environments/<slug:slug>/dashboard/", views.dashboard, name="dashboard"),
+    path(
+        "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
+    ),
+    # An id may hold slashes.
+    path(
+        "environment/<slug:slug>/configuration/<slug:resource>/<path:doc_id>",
+        views.document,
+        name="document",
+    ),
 ]

@@ -1,4 +1,4 @@
-"""The dashboard of an environment: read-only, for every role that may see it."""
+"""An environment's dashboard and its configuration: read-only, for every role that may see it."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -8,7 +8,11 @@ from django.views.decorators.http import require_GET
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, show
+from accounts.web import FilterForm, console_page, paged, show
+from environments.browser import MOST, as_text, browsable
+from environments.browser import document as read_document
+from environments.browser import documents as read_documents
+from environments.catalogue import Resource
 from environments.charts import DEFAULT_SPAN, SPANS, draw, edges, period
 from environments.dashboards import Figures, figures, markers
 from environments.elastic import ElasticError
@@ -61,4 +65,72 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
         else [],
         markers=marked,
         may_browse=bool(may(user, Verb.VIEW_CONFIGURATION, environment)),
+    )
+
+
+def _resource(request: HttpRequest, slug: str, name: str) -> tuple[Environment, Resource]:
+    """Return an environment whose configuration this person may browse, and one resource of it."""
+    user = request.user
+    if not isinstance(user, User):
+        raise Http404
+    environment = get_object_or_404(
+        Environment.objects.visible_to(user, Verb.VIEW_CONFIGURATION).select_related("cluster"),
+        slug=slug,
+    )
+    resource = browsable(environment, name)
+    if resource is None:
+        raise Http404
+    return environment, resource
+
+
+@console_page
+@require_GET
+def documents(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
+    """List the documents of one resource as Tracardi reads them now."""
+    environment, kind = _resource(request, slug, resource)
+    form = FilterForm(request.GET, (), search=True)
+    problem, total, rows = "", 0, []
+    try:
+        found = read_documents(environment, kind)
+        wanted = form.chosen().get("q", "").casefold()
+        total = found.total
+        rows = [r for r in found.rows if wanted in r.title.casefold() or wanted in r.id.casefold()]
+    except ElasticError as error:
+        problem = str(error)
+    return show(
+        request,
+        "environments/documents.html",
+        f"{kind.label} of {environment}",
+        status=503 if problem else 200,
+        shown=environment,
+        resource=kind,
+        listing=paged(request, rows, form),
+        total=total,
+        most=MOST,
+        problem=problem,
+    )
+
+
+@console_page
+@require_GET
+def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> HttpResponse:
+    """Show one document, decoded, with its secrets masked."""
+    environment, kind = _resource(request, slug, resource)
+    problem, text = "", ""
+    try:
+        found = read_document(environment, kind, doc_id)
+        if found is None:
+            raise Http404
+        text = as_text(found)
+    except ElasticError as error:
+        problem = str(error)
+    return show(
+        request,
+        "environments/document.html",
+        doc_id,
+        status=503 if problem else 200,
+        shown=environment,
+        resource=kind,
+        text=text,
+        problem=problem,
     )

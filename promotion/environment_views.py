@@ -54,6 +54,7 @@ def _resources(environment: Environment) -> list[dict[str, object]]:
                 total = facts["primaries"]
                 rows.append(
                     {
+                        "name": resource.name,
                         "label": resource.label,
                         "index": index,
                         "documents": total["docs"]["count"],

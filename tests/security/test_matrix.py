@@ -23,6 +23,8 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "audit": ("get", "", (200, 200, 403)),
     # The tests' cluster answers nothing, and the page says so: 503 to whom it is shown at all.
     "environments:dashboard": ("get", S, (503, 503, 503)),
+    "environments:documents": ("get", "flows", (503, 503, 503)),
+    "environments:document": ("get", "flow", (503, 503, 503)),
     "promotion:environments": ("get", "", (200, 200, 200)),
     "promotion:environment": ("get", S, (200, 200, 200)),
     "promotion:capture": ("post", S, (302, 302, 403)),
@@ -108,6 +110,8 @@ def things() -> dict[str, list[object]]:
         "": [],
         "staging": [staging.slug],
         "production": [production.slug],
+        "flows": [staging.slug, "flow"],
+        "flow": [staging.slug, "flow", "f1"],
         "build": [staging.slug, 1],
         "promotion": [made.pk],
         "cluster": [cluster.pk],
@@ -173,7 +177,13 @@ def test_an_environment_that_was_not_granted_is_not_there(
 ) -> None:
     user = create_user(system_actor(), username="qa2", role=Role.QA, password=PASSWORD)
     browser.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
-    for name in ("promotion:environment", "promotion:build", "promotion:promotion"):
+    for name in (
+        "environments:documents",
+        "environments:document",
+        "promotion:environment",
+        "promotion:build",
+        "promotion:promotion",
+    ):
         url = reverse(name, args=things[MATRIX[name][1]])
         assert browser.get(url, secure=True).status_code == 404
 
