@@ -26,7 +26,7 @@ class BadInputError(Exception):
 class ActingCommand(BaseCommand):
     """A command that changes something, judged by the rights of the user it runs as.
 
-    Exits with 0 done, 1 errored, 2 bad input, 3 refused by a rule.
+    Exits with 0 done, 1 failed or errored, 2 bad input, 3 refused by a rule before it began.
     """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -52,10 +52,8 @@ class ActingCommand(BaseCommand):
             outcome, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
         except NotAllowedError as error:
             outcome, code = {"status": "refused", "message": str(error)}, REFUSED
-        except MachineryError as error:
-            outcome, code = _problem("errored", error), FAILED
         except PromotionError as error:
-            outcome, code = _problem("refused", error), REFUSED
+            outcome, code = problem(error)
         self._print(outcome, code, as_json=options["json"])
         if code:
             sys.exit(code)
@@ -65,9 +63,16 @@ class ActingCommand(BaseCommand):
         stream.write(json.dumps(outcome) if as_json else outcome["message"])
 
 
-def _problem(status: str, error: PromotionError) -> dict[str, Any]:
+def problem(error: PromotionError) -> tuple[dict[str, Any], int]:
+    """Return what a command prints about an error, and its exit code."""
+    status, code = "refused", REFUSED
+    if isinstance(error, MachineryError):
+        status, code = "errored", FAILED
+    elif error.ended_promotion:
+        status, code = "failed", FAILED
     findings = [finding.to_dict() for finding in error.findings]
-    return {"status": status, "code": error.code, "message": str(error), "findings": findings}
+    facts = {"status": status, "code": error.code, "message": str(error), "findings": findings}
+    return facts, code
 
 
 def outcome_of(promotion: Promotion) -> dict[str, Any]:
@@ -125,4 +130,5 @@ __all__ = [
     "find_build",
     "find_environment",
     "outcome_of",
+    "problem",
 ]

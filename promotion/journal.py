@@ -78,6 +78,7 @@ def ending(actor: Actor, promotion: Promotion) -> Iterator[None]:
         yield
     except PromotionError as error:
         conclude(actor, promotion, status_of(error), str(error))
+        error.ended_promotion = True
         raise
     except Exception:
         log.exception("promotion.defect", promotion=promotion.pk)

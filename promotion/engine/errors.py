@@ -11,6 +11,8 @@ class PromotionError(Exception):
     """Base of the package. `code` is stable, `str()` is for people."""
 
     code = "promotion"
+    # Whether a promotion had begun, and ended by this; else it was refused before it began.
+    ended_promotion = False
 
     def __init__(self, message: str, findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(message)

@@ -1,7 +1,8 @@
 """A process that reads production in a loop, each time with one `_search` over all aliases.
 
 Prints one JSON object at the end of its standard input: how many reads, and those that were not
-one whole state. A state is one revision in all resources that carry it, or none in any.
+one whole state. A whole state is the list of ids that was there at first, alone or with one and the
+same revision in all resources that carry one.
 """
 
 import json
@@ -10,12 +11,13 @@ import threading
 import urllib.request
 from typing import Any
 
-# The answer's documents that tell the revision: resource's alias ending to the field.
 BODY = {"size": 1000, "_source": ["name"], "query": {"match_all": {}}}
+CARRIERS = 3
+Read = tuple[list[str], list[str], str]
 
 
-def read(url: str) -> tuple[list[str], int, str]:
-    """Return the revisions found, the number of documents, and an error."""
+def read(url: str) -> Read:
+    """Return the revisions found, the sorted ids of the other documents, and an error."""
     request = urllib.request.Request(  # noqa: S310
         url, json.dumps(BODY).encode(), {"Content-Type": "application/json"}
     )
@@ -23,12 +25,21 @@ def read(url: str) -> tuple[list[str], int, str]:
         with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
             found: dict[str, Any] = json.loads(answer.read())
     except OSError as error:
-        return [], 0, str(error)
+        return [], [], str(error)
     if found["_shards"]["failed"]:
-        return [], 0, "a shard failed"
+        return [], [], "a shard failed"
     hits = found["hits"]["hits"]
     revisions = [hit["_source"]["name"] for hit in hits if hit["_id"] == "revision"]
-    return revisions, len(hits), ""
+    # An index name has a generation's number in it: what Tracardi sees is the resource.
+    others = [f"{hit['_index'].rpartition('.')[2]}/{hit['_id']}" for hit in hits]
+    return revisions, sorted(one for one in others if not one.endswith("/revision")), ""
+
+
+def whole(found: Read, at_first: list[str]) -> bool:
+    """Answer whether a read saw one state of the configuration."""
+    revisions, others, error = found
+    one = len(revisions) in {0, CARRIERS} and len(set(revisions)) <= 1
+    return not error and bool(others) and others == at_first and one
 
 
 def main() -> None:
@@ -41,12 +52,15 @@ def main() -> None:
 
     threading.Thread(target=until_told, daemon=True).start()
     reads, bad, states = 0, [], set()
+    at_first = read(url)[1]
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     while not done.is_set() or reads < least:
-        revisions, count, error = read(url)
+        found = read(url)
         reads += 1
-        states.add((len(revisions), *set(revisions)))
-        if error or not count or len(revisions) not in {0, 3} or len(set(revisions)) > 1:
-            bad.append([revisions, count, error])
+        states.add(tuple(found[0]))
+        if not whole(found, at_first):
+            bad.append(found)
     sys.stdout.write(json.dumps({"reads": reads, "bad": bad[:20], "states": len(states)}))
 
 

@@ -9,8 +9,11 @@ import pytest
 from django.core.management import call_command
 
 from accounts.models import AuditEvent
+from environments.elastic import connect
 from environments.models import Environment
-from promotion.models import StoredGeneration
+from promotion.adoption import unlock
+from promotion.models import Build, StoredGeneration
+from promotion.preparing import prepare
 from tests.promotion.conftest import People, Put
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,3 +79,19 @@ def test_what_is_wrong_or_refused_has_its_exit_code_and_a_message(
     assert facts["message"]
     refused = AuditEvent.objects.filter(outcome="refused").exists()
     assert refused == (code == 3)
+
+
+def test_a_promotion_that_began_and_failed_exits_with_one(
+    run: Run, people: People, staging: Environment, production: Environment, put: Put
+) -> None:
+    assert run("adopt", "production", "--as", "administrator")[0] == 0
+    put("segment", "new", '{"name": "New"}')
+    assert run("capture", "staging", "--as", "qa")[0] == 0
+    assert run("review", "staging:1", "--approve", "--as", "qa")[0] == 0
+    prepare(Build.objects.get(environment=staging), production)
+    unlock(people.admin, production, "An edit by hand")
+    index, engine = production.naming.concrete("rule"), connect(production.cluster)
+    engine.request("PUT", f"/{index}/_doc/by-hand", body={"name": "By hand"})
+    code, facts = run("promote", "staging:1", "production", "--as", "administrator")
+    assert (code, facts["status"], facts["code"]) == (1, "failed", "stale-plan")
+    assert "Nothing was overwritten" in facts["message"]

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from environments.elastic import connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.models import Review
 from promotion.preparing import prepare
 from promotion.promotions import finish, promote
 from promotion.services import capture, review
+from promotion.writer import ClusterWriter
 from tests.promotion.conftest import People, Put
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +26,10 @@ def test_a_reader_sees_only_whole_states_while_adoption_and_twenty_promotions_ru
     people: People, staging: Environment, production: Environment, put: Put
 ) -> None:
     naming = production.naming
-    aliases = ",".join(naming.alias(r.name) for r in naming.catalogue.promoted)
+    names = [naming.alias(resource.name) for resource in naming.catalogue.promoted]
+    aliases = ",".join(names)
+    # The reader's first read is what it compares with.
+    ClusterWriter(connect(production.cluster)).refresh(names)
     reader = subprocess.Popen(  # noqa: S603
         [
             sys.executable,
@@ -36,7 +41,9 @@ def test_a_reader_sees_only_whole_states_while_adoption_and_twenty_promotions_ru
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert reader.stdout is not None
     try:
+        assert reader.stdout.readline() == "ready\n"
         run_adopt(adopt(people.admin, production))
         for number in range(PROMOTIONS):
             for resource in RESOURCES:

@@ -10,13 +10,12 @@ from django.core.management.base import BaseCommand
 from environments.models import Environment
 from promotion.commands import (
     BAD_INPUT,
-    FAILED,
-    REFUSED,
     BadInputError,
     find_build,
     find_environment,
+    problem,
 )
-from promotion.engine.errors import MachineryError, PromotionError
+from promotion.engine.errors import PromotionError
 from promotion.engine.preflight import consents
 from promotion.models import Build
 from promotion.planning import check_build, look, plan_for, writer_for
@@ -37,10 +36,7 @@ class Command(BaseCommand):
         except BadInputError as error:
             facts, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
         except PromotionError as error:
-            code = FAILED if isinstance(error, MachineryError) else REFUSED
-            status = "errored" if code == FAILED else "refused"
-            found = [finding.to_dict() for finding in error.findings]
-            facts = {"status": status, "message": str(error), "findings": found}
+            facts, code = problem(error)
         if options["json"]:
             self.stdout.write(json.dumps(facts))
         elif code:
