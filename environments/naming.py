@@ -154,6 +154,11 @@ class Naming:
         """Return the alias that points at the live generation's marker index."""
         return f"tracardi-console.{self.key}.live"
 
+    @property
+    def marker_pattern(self) -> str:
+        """Return an index expression that lists the marker indices of this set."""
+        return f"tracardi-console.{self.key}.g*"
+
     def marker_index(self, number: int, attempt: str) -> str:
         """Return the marker index of one attempt at generation `number`.
 

@@ -137,7 +137,9 @@ def _build_page(
     request: HttpRequest, shown: Build, form: ReviewForm | None, status: int = 200
 ) -> HttpResponse:
     user, target, made = signed_in(request), shown.environment.promotes_to, shown.review
-    live = StoredGeneration.live_in(target) if target is not None else None
+    live = None
+    if target is not None and may(user, Verb.VIEW_BUILD, target):
+        live = StoredGeneration.live_in(target)
     bases = _bases(shown, live)
     key = request.GET.get("against", "")
     if key not in bases:

@@ -1,52 +1,87 @@
 """Holds a promotion's lease on its environment while it works."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from django.conf import settings
+from django.db.models import F
 
 from environments.models import Environment
-from promotion.engine.errors import PromotionError
-from promotion.engine.lease import Lease, acquire
+from promotion.engine.errors import LeaseLost, PromotionError
+from promotion.engine.lease import Lease, LeaseHeldBy, Sighting, acquire
 from promotion.models import Promotion
 from promotion.writer import ClusterWriter
 
+clock = time.monotonic
+# Others' claims as this process saw them first, by environment: it is the clock of this process
+# that says when one stood still for a whole lease time.
+_seen: Final[dict[tuple[int, str], Sighting]] = {}
+
 
 class Claim:
-    """A held lease that renews itself where long work calls `keep`."""
+    """A held lease that a thread of its own renews, however long the work takes."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
-        self._renewed = time.monotonic()
+        self._stopped = threading.Event()
+        threading.Thread(target=self._renew, name="lease", daemon=True).start()
 
-    def keep(self) -> None:
-        """Renew the lease if that is due.
+    def _renew(self) -> None:
+        while not self._stopped.wait(settings.LEASE_RENEW_SECONDS):
+            try:
+                self.lease.renew()
+            except LeaseLost:
+                return
+            except PromotionError:
+                # The cluster may answer at the next beat; until then the own clock decides.
+                continue
+
+    def check(self) -> None:
+        """Return if the claim surely stands.
 
         Raises:
-            LeaseLost: somebody else has it.
+            LeaseLost: it ran out, or somebody else has it.
         """
-        if time.monotonic() - self._renewed >= settings.LEASE_RENEW_SECONDS:
-            now = time.monotonic()
-            self.lease.renew()
-            self._renewed = now
+        self.lease.check()
+
+    def stop(self) -> None:
+        """Renew no more, but keep the claim for whoever goes on under the same name."""
+        self._stopped.set()
+
+    def give_back(self) -> None:
+        """End the claim; a cluster that cannot be reached lets it run out instead."""
+        self.stop()
+        try:
+            self.lease.release()
+        except PromotionError:
+            return
 
 
 def claim(writer: ClusterWriter, environment: Environment, holder: str) -> Claim:
     """Take the environment's lease for a holder; one and the same holder takes it over at once.
 
     Raises:
-        LeaseHeld: another holder has it.
+        LeaseHeld: another holder has it, and did not stand still for a lease time yet.
     """
-    return Claim(
-        acquire(
+    key = environment.naming.key
+    place = (environment.cluster_id, key)
+    try:
+        lease = acquire(
             writer,
-            environment.naming.key,
+            key,
             holder,
             seconds=settings.LEASE_SECONDS,
-            clock=time.monotonic,
+            clock=clock,
+            seen=_seen.get(place),
         )
-    )
+    except LeaseHeldBy as error:
+        _seen[place] = error.sighting
+        raise
+    _seen.pop(place, None)
+    return Claim(lease)
 
 
 @contextmanager
@@ -56,17 +91,23 @@ def claimed(writer: ClusterWriter, environment: Environment, holder: str) -> Ite
     try:
         yield held
     finally:
-        give_back(held.lease.release)
-
-
-def give_back(release: Callable[[], None]) -> None:
-    """Release a lease; a cluster that cannot be reached lets it run out instead."""
-    try:
-        release()
-    except PromotionError:
-        return
+        held.give_back()
 
 
 def holder_of(promotion: Promotion) -> str:
     """Return the name under which a promotion holds its lease, whichever worker runs it."""
     return promotion.token
+
+
+def pulse(promotion: Promotion) -> Callable[[], None]:
+    """Return what long work without a claim calls often: now and then it leaves a sign of life."""
+    last = time.monotonic()
+
+    def beat() -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= settings.LEASE_RENEW_SECONDS:
+            last = now
+            Promotion.objects.filter(pk=promotion.pk).update(beats=F("beats") + 1)
+
+    return beat

@@ -17,9 +17,14 @@ def clean_up(writer: ClusterWriter, environment: Environment) -> list[str]:
     if live is None:
         return []
     _keep_last(environment, live)
-    needed = _needed(environment)
-    states = writer.states(sorted(_recorded(environment) - needed))
-    gone = [name for name, state in states.items() if not state.aliases]
+    needed, naming = _needed(environment), environment.naming
+    there = writer.states([*naming.search_patterns(), naming.marker_pattern])
+    recorded = _recorded(environment)
+    gone = [
+        name
+        for name, state in there.items()
+        if name in recorded and name not in needed and not state.aliases
+    ]
     if gone:
         writer.delete(sorted(gone))
     return gone
@@ -45,9 +50,11 @@ def _needed(environment: Environment) -> set[str]:
     for stored in StoredGeneration.objects.filter(environment=environment, is_kept=True):
         names |= {stored.marker, *(h.index for h in stored.generation.resources.values())}
     promotions = Promotion.objects.filter(environment=environment)
-    ready = promotions.filter(
-        kind=Promotion.Kind.PREPARE, status=Promotion.Status.SUCCEEDED
-    ).first()
+    ready = (
+        promotions.filter(kind=Promotion.Kind.PREPARE, status=Promotion.Status.SUCCEEDED)
+        .exclude(fate=Promotion.Fate.SUPERSEDED)
+        .first()
+    )
     working = list(promotions.filter(status__in=Promotion.ACTIVE))
     for promotion in [*working, *([ready] if ready is not None and ready.is_prepared else [])]:
         if (plan := promotion.plan) is not None:

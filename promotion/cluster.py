@@ -9,9 +9,11 @@ import msgspec
 
 from environments.elastic import Connection, Refused, Unauthorised, Unreachable
 from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown, Temporary
-from promotion.engine.ports import IndexState, ShardMarks, digest
+from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
 PAGE: Final = 500
+PATH_BYTES: Final = 3000
+_BYTES: Final = {"kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4, "pb": 1024**5}
 # They differ between equal indices, or move without a change of meaning.
 _VOLATILE: Final = (
     "index.blocks.",
@@ -56,9 +58,18 @@ def translated() -> Iterator[None]:
         raise kind(str(error)) from error
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names as one part of a path."""
-    return ",".join(quote(name, safe="*") for name in names)
+def batches(names: Sequence[str]) -> Iterator[str]:
+    """Yield names as parts of a path, short enough for an engine's request line of 4,096 bytes."""
+    part: list[str] = []
+    size = 0
+    for name in (quote(one, safe="*") for one in names):
+        if part and size + len(name) > PATH_BYTES:
+            yield ",".join(part)
+            part, size = [], 0
+        part.append(name)
+        size += len(name) + 1
+    if part:
+        yield ",".join(part)
 
 
 class ClusterReader:
@@ -77,24 +88,45 @@ class ClusterReader:
         with translated():
             return str(self.connection.request("GET", "/_cluster/health")["status"])
 
-    def states(self, names: Sequence[str]) -> dict[str, IndexState]:
-        """See `Reader.states`; one request, whatever the number of names."""
-        if not names:
-            # An empty path would mean every index of the cluster.
-            return {}
+    def capacity(self) -> Capacity:
+        """Return what room the cluster has, by its own settings."""
         with translated():
-            answer = self.connection.request(
+            raw = self.connection.request(
                 "GET",
-                f"/_cluster/state/metadata/{listed(names)}",
-                params={
-                    "ignore_unavailable": "true",
-                    "allow_no_indices": "true",
-                    "flat_settings": "true",
-                    "filter_path": "metadata.indices",
-                },
+                "/_cluster/settings",
+                params={"include_defaults": "true", "flat_settings": "true"},
             )
-        indices = answer.get("metadata", {}).get("indices", {})
-        return {name: _state(name, facts) for name, facts in indices.items()}
+            disks = self.connection.request(
+                "GET", "/_cat/allocation", params={"format": "json", "bytes": "b"}
+            )
+            health = self.connection.request("GET", "/_cluster/health")
+        settings = {**raw.get("defaults", {}), **raw["persistent"], **raw["transient"]}
+        flooded = [disk["node"] for disk in disks if _is_flooded(disk, settings)]
+        limit = settings.get("cluster.max_shards_per_node")
+        free = None
+        if limit is not None:
+            most = int(limit) * health["number_of_data_nodes"]
+            free = max(0, most - health["active_shards"] - health["unassigned_shards"])
+        return Capacity(tuple(flooded), free)
+
+    def states(self, names: Sequence[str]) -> dict[str, IndexState]:
+        """See `Reader.states`; one request for as many names as a path holds."""
+        found: dict[str, IndexState] = {}
+        for part in batches(names):
+            with translated():
+                answer = self.connection.request(
+                    "GET",
+                    f"/_cluster/state/metadata/{part}",
+                    params={
+                        "ignore_unavailable": "true",
+                        "allow_no_indices": "true",
+                        "flat_settings": "true",
+                        "filter_path": "metadata.indices",
+                    },
+                )
+            indices = answer.get("metadata", {}).get("indices", {})
+            found |= {name: _state(name, facts) for name, facts in indices.items()}
+        return found
 
     def marks(self, names: Sequence[str]) -> dict[str, ShardMarks]:
         """See `Reader.marks`.
@@ -102,15 +134,17 @@ class ClusterReader:
         Raises:
             MachineryError: a primary of one of them is not started.
         """
-        if not names:
-            return {}
-        with translated():
-            answer = self.connection.request(
-                "GET", f"/{listed(names)}/_stats/docs", params={"level": "shards"}
-            )
-        found = {name: _marks(facts["shards"]) for name, facts in answer["indices"].items()}
+        found: dict[str, ShardMarks] = {}
+        failed = 0
+        for part in batches(names):
+            with translated():
+                answer = self.connection.request(
+                    "GET", f"/{part}/_stats/docs", params={"level": "shards"}
+                )
+            found |= {name: _marks(facts["shards"]) for name, facts in answer["indices"].items()}
+            failed += answer["_shards"]["failed"]
         absent = [name for name in names if name not in found]
-        if absent or answer["_shards"]["failed"]:
+        if absent or failed:
             raise MachineryError(
                 f"No started primary of {', '.join(absent) or 'an index'}. Nothing was changed. "
                 "Wait until the cluster is yellow or green."
@@ -119,10 +153,11 @@ class ClusterReader:
 
     def refresh(self, names: Sequence[str]) -> None:
         """See `Reader.refresh`."""
-        with translated():
-            answer = self.connection.request("POST", f"/{listed(names)}/_refresh")
-        if answer["_shards"]["failed"]:
-            raise MachineryError("A refresh failed on a shard. Nothing was changed. Try again.")
+        for part in batches(names):
+            with translated():
+                answer = self.connection.request("POST", f"/{part}/_refresh")
+            if answer["_shards"]["failed"]:
+                raise MachineryError("A refresh failed on a shard. Nothing was changed. Try again.")
 
     def read(self, index: str) -> Iterator[tuple[str, bytes]]:
         """See `Reader.read`; holds one page of PAGE documents in memory."""
@@ -151,6 +186,29 @@ class ClusterReader:
         if page.timed_out or page.shards["failed"]:
             raise MachineryError("A read did not reach every shard. Nothing was captured.")
         return page
+
+
+def _is_flooded(disk: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    if settings.get("cluster.routing.allocation.disk.threshold_enabled") == "false":
+        return False
+    # A row for shards without a node has no disk.
+    total, free = disk.get("disk.total"), disk.get("disk.avail")
+    if total is None or free is None:
+        return False
+    mark = str(settings.get("cluster.routing.allocation.disk.watermark.flood_stage", "95%"))
+    if mark.endswith("%"):
+        return int(free) < int(total) * (1 - float(mark[:-1]) / 100)
+    if (ratio := _number(mark)) is not None:
+        return int(free) < int(total) * (1 - ratio)
+    unit = _BYTES.get(mark.lstrip("0123456789.").lower(), 1)
+    return int(free) < float(mark.rstrip("abcdefghijklmnopqrstuvwxyzKMGTPB")) * unit
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _state(name: str, facts: Mapping[str, Any]) -> IndexState:

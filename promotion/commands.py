@@ -12,7 +12,7 @@ from accounts.audit import command_actor
 from accounts.models import User
 from accounts.roles import Verb
 from environments.models import Environment
-from promotion.engine.errors import MachineryError, PromotionError
+from promotion.engine.errors import MachineryError, PromotionError, RuleBroken
 from promotion.models import Build, Promotion
 from promotion.services import NotAllowedError, authorise
 
@@ -76,7 +76,17 @@ def problem(error: PromotionError) -> tuple[dict[str, Any], int]:
 
 
 def outcome_of(promotion: Promotion) -> dict[str, Any]:
-    """Return what a command prints about a promotion that ended."""
+    """Return what a command prints about a promotion that succeeded.
+
+    Raises:
+        RuleBroken: it ended otherwise.
+    """
+    promotion.refresh_from_db()
+    if promotion.status != Promotion.Status.SUCCEEDED:
+        words = promotion.message or f"{promotion} is {promotion.status}."
+        error = RuleBroken(words)
+        error.ended_promotion = True
+        raise error
     return {
         "message": promotion.message,
         "promotion": promotion.pk,

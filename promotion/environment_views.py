@@ -11,13 +11,15 @@ from accounts.roles import Verb
 from accounts.web import console_page, forbidden, show
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
-from promotion.adoption import adopt, lock, request_release, unlock
+from promotion.adoption import adopt
 from promotion.buttons import environment_buttons, environment_url, promotion_url, running_in
 from promotion.common import done, environment_for, signed_in
 from promotion.engine.errors import PromotionError
 from promotion.forms import ConfirmForm, ReasonForm
+from promotion.locking import lock, unlock
 from promotion.models import Promotion, StoredGeneration, Unlocking
-from promotion.promotions import rollback
+from promotion.releasing import request_release
+from promotion.rollback import drift_in, rollback
 from promotion.tasks import finish_promotion, run_adoption, run_release
 
 
@@ -107,6 +109,7 @@ def _confirmed(
     slug: str,
     action: str,
     start: Callable[[Actor, Environment, ConfirmForm], Promotion],
+    due: Callable[[Environment], list[dict[str, str]]] | None = None,
 ) -> HttpResponse:
     """Explain, ask for consent, and start."""
     shown = environment_for(request, slug, Verb.VIEW_DASHBOARD)
@@ -117,7 +120,9 @@ def _confirmed(
         raise Http404
     live = StoredGeneration.live_in(shown)
     form = ConfirmForm(
-        request.POST or None, initial={"marker": live.marker if live is not None else ""}
+        request.POST or None,
+        due=due(shown) if due is not None and live is not None else (),
+        initial={"marker": live.marker if live is not None else ""},
     )
     if request.method == "POST" and form.is_valid():
         made: list[Promotion] = []
@@ -174,12 +179,21 @@ def rollback_environment(request: HttpRequest, slug: str) -> HttpResponse:
             actor,
             shown,
             marker=form.cleaned_data["marker"],
+            consents=form.consents(),
             comment=form.cleaned_data["comment"],
         )
         finish_promotion.enqueue(made.pk)
         return made
 
-    return _confirmed(request, slug, "rollback", start)
+    return _confirmed(request, slug, "rollback", start, _drift_in)
+
+
+def _drift_in(shown: Environment) -> list[dict[str, str]]:
+    """Return what a rollback would overwrite; where that cannot be seen, the service says so."""
+    try:
+        return drift_in(shown)
+    except PromotionError:
+        return []
 
 
 @console_page

@@ -1,10 +1,9 @@
 """Forms of the promotion pages."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
-
-from promotion.models import Promotion
 
 
 class ReviewForm(forms.Form):
@@ -19,27 +18,35 @@ class ReviewForm(forms.Form):
     )
 
 
-class PromoteForm(forms.Form):
-    """Consent to one plan; each large deletion and each drift is agreed to by itself."""
+class ConsentForm(forms.Form):
+    """A form with one check box for each finding that is to be agreed to by itself."""
 
-    plan = forms.CharField(widget=forms.HiddenInput)
-    comment = forms.CharField(required=False, max_length=500, help_text="Kept with the promotion.")
+    comment = forms.CharField(required=False, max_length=500, help_text="Kept with the record.")
 
-    def __init__(self, *args: Any, prepared: Promotion | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, due: Sequence[Mapping[str, str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        due = prepared.consents_due if prepared is not None else []
         self.consent_names = {f"consent-{number}": f["code"] for number, f in enumerate(due)}
         for number, finding in enumerate(due):
             self.fields[f"consent-{number}"] = forms.BooleanField(
                 required=True,
                 label=finding["message"],
                 help_text=finding["remedy"],
-                error_messages={"required": "Agree to this, or do not promote."},
+                error_messages={"required": "Agree to this, or do not go on."},
             )
 
     def consents(self) -> list[str]:
         """Return the codes that were agreed to."""
         return [c for name, c in self.consent_names.items() if self.cleaned_data.get(name)]
+
+    def consent_fields(self) -> list[forms.BoundField]:
+        """Return the check boxes, for a page."""
+        return [self[name] for name in self.consent_names]
+
+
+class PromoteForm(ConsentForm):
+    """Consent to one plan; each large deletion and each drift is agreed to by itself."""
+
+    plan = forms.CharField(widget=forms.HiddenInput)
 
 
 class ReasonForm(forms.Form):
@@ -48,9 +55,8 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=300, help_text="Everybody sees it while it is unlocked.")
 
 
-class ConfirmForm(forms.Form):
+class ConfirmForm(ConsentForm):
     """Consent to what the page explains; `marker` is of the generation that it showed."""
 
     marker = forms.CharField(required=False, widget=forms.HiddenInput)
-    comment = forms.CharField(required=False, max_length=500, help_text="Kept with the record.")
     agree = forms.BooleanField(label="I have read what will happen")

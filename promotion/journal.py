@@ -6,15 +6,26 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import Actor, record
 from accounts.models import AuditEvent
-from promotion.engine.errors import Aborted, MachineryError, PromotionError, RuleBroken
+from promotion.engine.errors import (
+    Aborted,
+    LeaseLost,
+    MachineryError,
+    OutcomeUnknown,
+    PromotionError,
+    RuleBroken,
+    Temporary,
+    Unfinished,
+)
 from promotion.models import Promotion, Step
 
 log = structlog.get_logger(__name__)
 
+DEFECT: Final = MachineryError("The console met a defect of its own; its log has the details.")
 # What may follow what; each change is one conditional update, so that of two workers one wins.
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "pending": frozenset({"running", "aborted", "failed", "errored"}),
@@ -59,8 +70,8 @@ def step(promotion: Promotion, name: str, label: str) -> Iterator[Note]:
 
 def check_cancelled(promotion: Promotion) -> None:
     """Raise `Aborted` if somebody asked to cancel and nothing is switched yet."""
-    promotion.refresh_from_db(fields=["cancel_requested", "live_at", "status"])
-    if promotion.cancel_requested and promotion.live_at is None:
+    promotion.refresh_from_db(fields=["cancel_requested", "switching_at", "status"])
+    if promotion.cancel_requested and promotion.switching_at is None:
         raise Aborted("It was cancelled before anything was switched. Production is as it was.")
     if not promotion.is_active:
         raise RuleBroken(f"{promotion} has ended as {promotion.status}. Nothing more was done.")
@@ -71,23 +82,67 @@ def _finish(row: Step, status: Step.Status, detail: str) -> None:
     row.save(update_fields=["status", "detail", "finished_at"])
 
 
+def commit(promotion: Promotion) -> None:
+    """Note that the switch is about to be sent: from here on it cannot be cancelled.
+
+    Raises:
+        Aborted: it was cancelled.
+        RuleBroken: it has ended, or was committed before.
+    """
+    now = timezone.now()
+    ours = Promotion.objects.filter(pk=promotion.pk, status=Promotion.Status.RUNNING)
+    if not ours.filter(cancel_requested=False, switching_at=None).update(switching_at=now):
+        check_cancelled(promotion)
+        raise RuleBroken(f"{promotion} was under way already. Nothing more was done.")
+    promotion.switching_at = now
+
+
+def uncommit(promotion: Promotion) -> None:
+    """Note that nothing was switched for sure."""
+    Promotion.objects.filter(pk=promotion.pk).update(switching_at=None)
+    promotion.switching_at = None
+
+
+def _leave(promotion: Promotion, error: Exception) -> None:
+    """Leave the promotion to the next worker: how it ended is not for this one to say."""
+    words = f"{error} The next worker reads back what happened, and ends it."
+    Promotion.objects.filter(pk=promotion.pk, status=Promotion.Status.RUNNING).update(
+        is_left=True, message=words
+    )
+    log.warning("promotion.left", promotion=promotion.pk, error=str(error))
+
+
 @contextmanager
 def ending(actor: Actor, promotion: Promotion) -> Iterator[None]:
-    """End the promotion as what an error means, record it, and let the error go on up."""
+    """End the promotion as what an error means, record it, and let the error go on up.
+
+    Where the error does not tell what the cluster serves now, it is left to the next worker.
+    """
     try:
         yield
+    except (LeaseLost, Unfinished) as error:
+        # After a loss it is another worker's already.
+        if isinstance(error, Unfinished):
+            _leave(promotion, error)
+        raise
     except PromotionError as error:
-        conclude(actor, promotion, status_of(error), str(error))
-        error.ended_promotion = True
+        unsure = isinstance(error, OutcomeUnknown | Temporary)
+        if unsure and promotion.switching_at is not None:
+            _leave(promotion, error)
+        else:
+            conclude(actor, promotion, status_of(error), str(error))
+            error.ended_promotion = True
         raise
     except Exception:
         log.exception("promotion.defect", promotion=promotion.pk)
+        if promotion.switching_at is not None:
+            _leave(promotion, DEFECT)
+            raise
         conclude(
             actor,
             promotion,
             Promotion.Status.ERRORED,
-            "The console met a defect of its own; its log has the details. "
-            "Look at what is live before trying again.",
+            f"{DEFECT} Look at what is live before trying again.",
         )
         raise
 
@@ -103,16 +158,18 @@ def status_of(error: PromotionError) -> Promotion.Status:
 
 def conclude(actor: Actor, promotion: Promotion, status: Promotion.Status, message: str) -> bool:
     """End a promotion once, with an audit event; say whether this call ended it."""
-    ended = move(promotion, status, message=message, finished_at=timezone.now())
+    with transaction.atomic():
+        ended = move(promotion, status, message=message, finished_at=timezone.now(), is_left=False)
+        if ended:
+            good = status is Promotion.Status.SUCCEEDED
+            record(
+                actor,
+                f"{promotion.kind}.{status.value}",
+                promotion,
+                outcome=AuditEvent.Outcome.DONE if good else AuditEvent.Outcome.FAILED,
+                reason="" if good else message,
+            )
     if ended:
-        good = status is Promotion.Status.SUCCEEDED
-        record(
-            actor,
-            f"{promotion.kind}.{status.value}",
-            promotion,
-            outcome=AuditEvent.Outcome.DONE if good else AuditEvent.Outcome.FAILED,
-            reason="" if good else message,
-        )
         log.info(
             "promotion.ended", promotion=promotion.pk, kind=promotion.kind, status=status.value
         )

@@ -168,6 +168,10 @@ class Promotion(models.Model):
         ERRORED = "errored"
         ABORTED = "aborted"
 
+    class Fate(models.TextChoices):
+        USED = "used"
+        SUPERSEDED = "superseded"
+
     ACTIVE: ClassVar = (Status.PENDING.value, Status.RUNNING.value)
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -192,8 +196,14 @@ class Promotion(models.Model):
     consents_due = models.JSONField(default=list, blank=True)
     findings = models.JSONField(default=list, blank=True)
     receipt = models.JSONField(null=True, blank=True)
-    # Another's claim on the environment as it was first seen, for taking over after a crash.
-    sighting = models.JSONField(null=True, blank=True)
+    # What became of a preparation: a promotion took it, or it must not be taken any more.
+    fate = models.CharField(max_length=10, choices=Fate.choices, blank=True)
+    # A sign of life of long work that holds no claim.
+    beats = models.PositiveIntegerField(default=0)
+    # Set before the switch is sent: then it can neither be cancelled nor ended by a guess.
+    switching_at = models.DateTimeField(null=True, blank=True)
+    # Its worker stopped without knowing how it ended: the next one reads the truth back.
+    is_left = models.BooleanField(default=False)
     comment = models.TextField(blank=True)
     message = models.TextField(blank=True)
     requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT)
@@ -234,6 +244,8 @@ class Promotion(models.Model):
     def is_prepared(self) -> bool:
         """Whether this is a preparation that still belongs to what is live."""
         if self.kind != self.Kind.PREPARE or self.status != self.Status.SUCCEEDED:
+            return False
+        if self.fate == self.Fate.SUPERSEDED:
             return False
         plan, live = self.plan, StoredGeneration.live_in(self.environment)
         return plan is not None and live is not None and plan.base_marker == live.marker

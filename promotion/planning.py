@@ -62,9 +62,11 @@ def indices_of(writer: ClusterWriter, environment: Environment) -> dict[str, Ind
 
 
 def generation_numbers(environment: Environment, names: Mapping[str, object]) -> list[int]:
-    """Return the numbers of the generations whose indices are in the cluster."""
+    """Return the numbers of generations that are in the cluster, or were recorded."""
     found = [environment.naming.classify(name) for name in names]
-    return [what.number for what in found if what is not None and what.number is not None]
+    there = [what.number for what in found if what is not None and what.number is not None]
+    kept = StoredGeneration.objects.filter(environment=environment)
+    return [*there, *kept.values_list("number", flat=True)]
 
 
 def recorded_live(writer: ClusterWriter, environment: Environment) -> Generation:
@@ -117,6 +119,52 @@ def look(writer: ClusterWriter, environment: Environment) -> Live:
     )
 
 
+def check_ours(environment: Environment, live: Live) -> None:
+    """Check that what the cluster serves is what this console put live last.
+
+    Raises:
+        RuleBroken: another console, or a promotion that nobody recorded, came between.
+    """
+    recorded = StoredGeneration.live_in(environment)
+    if recorded is None or recorded.marker != live.generation.marker:
+        raise RuleBroken(
+            f"{environment} serves generation {live.generation.number}, which this console did not "
+            "record as live: another console promoted, or an attempt is still being read back. "
+            "Nothing was changed. Wait for the worker; if it stays so, release there and adopt "
+            "here."
+        )
+
+
+def check_health(writer: ClusterWriter) -> None:
+    """Check that the cluster is fit to be changed.
+
+    Raises:
+        PreflightFailed: it is red, or over its flood stage.
+    """
+    _raise_errors(
+        [*preflight.check_health(writer.health()), *preflight.check_disks(writer.capacity())]
+    )
+
+
+def check_room(writer: ClusterWriter, plan: Plan) -> None:
+    """Check that the cluster has room for the indices that a plan makes.
+
+    Raises:
+        PreflightFailed: it has not.
+    """
+    # One shard more, with its copy, is the marker's.
+    shards = 2
+    for part in plan.fresh:
+        shards += preflight.shards_of(writer.states([part.live.index])[part.live.index])
+    _raise_errors(preflight.check_shards(writer.capacity(), shards))
+
+
+def _raise_errors(findings: list[Finding]) -> None:
+    if found := errors(findings):
+        words = " ".join(f"{finding.message} {finding.remedy}" for finding in found)
+        raise PreflightFailed(f"{words} Nothing was changed.", tuple(findings))
+
+
 def check_build(writer: ClusterWriter, build: Build, live: Live, target: Environment) -> None:
     """Check everything that can be known before writing.
 
@@ -127,6 +175,7 @@ def check_build(writer: ClusterWriter, build: Build, live: Live, target: Environ
     state_of = {name: live.states[held.index] for name, held in live.generation.resources.items()}
     findings = [
         *preflight.check_health(writer.health()),
+        *preflight.check_disks(writer.capacity()),
         *preflight.check_versions(build.version, target.version),
         *preflight.check_indices(target.naming, list(indices_of(writer, target))),
     ]
@@ -142,9 +191,7 @@ def check_build(writer: ClusterWriter, build: Build, live: Live, target: Environ
                 "Check staging's tenant and version, then capture again.",
             )
         )
-    if found := errors(findings):
-        words = " ".join(f"{finding.message} {finding.remedy}" for finding in found)
-        raise PreflightFailed(f"{words} Nothing was changed.", tuple(findings))
+    _raise_errors(findings)
 
 
 def differences(live: Generation, wanted: Mapping[str, TreeDigests]) -> dict[str, Counts]:

@@ -1,21 +1,26 @@
 """Prepares builds: fills the indices of a generation that could go live."""
 
+from collections.abc import Callable
+
+import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from accounts.audit import Actor, record, system_actor
 from environments.models import Environment
-from promotion.claim import Claim
+from promotion.claim import pulse
 from promotion.cleaning import clean_up
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.lease import take_generation
-from promotion.engine.plan import Plan, ResourcePlan
+from promotion.engine.plan import Plan
 from promotion.engine.preflight import consents
 from promotion.engine.prepare import prepare as fill
 from promotion.journal import check_cancelled, conclude, ending, move, step
 from promotion.models import Build, Promotion, Review, StoredGeneration
 from promotion.planning import (
     check_build,
+    check_ours,
+    check_room,
     generation_numbers,
     indices_of,
     look,
@@ -26,6 +31,8 @@ from promotion.services import keep_build
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
 
+log = structlog.get_logger(__name__)
+
 
 def current_preparation(target: Environment) -> Promotion | None:
     """Return the newest preparation for a target, if it belongs to what is live there."""
@@ -35,6 +42,7 @@ def current_preparation(target: Environment) -> Promotion | None:
             kind=Promotion.Kind.PREPARE,
             status=Promotion.Status.SUCCEEDED,
         )
+        .exclude(fate=Promotion.Fate.SUPERSEDED)
         .select_related("build__environment")
         .first()
     )
@@ -105,7 +113,11 @@ def prepare(build: Build, target: Environment, actor: Actor | None = None) -> Pr
         PromotionError: it could not be prepared; nothing that Tracardi uses was touched.
     """
     actor = actor or system_actor()
-    return run_preparation(_record(build, target, actor), actor)
+    # One that waits for a worker is not made twice.
+    waiting = last_preparation(build, target)
+    if waiting is None or waiting.status != Promotion.Status.PENDING:
+        waiting = _record(build, target, actor)
+    return run_preparation(waiting, actor)
 
 
 def run_preparation(promotion: Promotion, actor: Actor | None = None) -> Promotion:
@@ -122,14 +134,33 @@ def run_preparation(promotion: Promotion, actor: Actor | None = None) -> Promoti
             discard(writer, promotion)
             raise
         conclude(actor, promotion, Promotion.Status.SUCCEEDED, due)
-        # Only the newest preparation is kept.
-        clean_up(writer, target)
+    _only_newest(writer, promotion)
+    if not promotion.is_prepared:
+        # Another generation went live meanwhile, or a newer build was prepared.
+        prepare_again(target)
     return promotion
+
+
+def _only_newest(writer: ClusterWriter, promotion: Promotion) -> None:
+    """Supersede the preparations before this one, but one that a promotion takes just now."""
+    Promotion.objects.filter(
+        environment=promotion.environment,
+        kind=Promotion.Kind.PREPARE,
+        status=Promotion.Status.SUCCEEDED,
+        fate="",
+        pk__lt=promotion.pk,
+    ).update(fate=Promotion.Fate.SUPERSEDED)
+    try:
+        clean_up(writer, promotion.environment)
+    except PromotionError as error:
+        # The next clean-up finds what was left.
+        log.warning("promotion.not_cleaned", promotion=promotion.pk, error=str(error))
 
 
 def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: Environment) -> str:
     with step(promotion, "look", "Look at what production serves") as note:
         live = look(writer, target)
+        check_ours(target, live)
         note.detail = f"Generation {live.generation.number}"
         if live.drifted:
             kept = keep_build(
@@ -151,21 +182,24 @@ def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: 
         )
         if not plan.changed and not live.drifted:
             raise RuleBroken(f"{build} is what {target} serves already. There is nothing to do.")
+        check_room(writer, plan)
         _remember(promotion, plan, list(live.drifted))
         note.detail = f"{len(plan.changed)} of {len(plan.resources)} resources change"
-    fill_generation(writer, promotion, plan)
+    fill_generation(writer, promotion, plan, pulse(promotion))
     return f"Prepared as generation {plan.number}."
 
 
 def fill_generation(
-    writer: ClusterWriter, promotion: Promotion, plan: Plan, claim: Claim | None = None
+    writer: ClusterWriter, promotion: Promotion, plan: Plan, alive: Callable[[], None]
 ) -> None:
-    """Fill the plan's fresh indices and make its marker, as a step of the promotion."""
+    """Fill the plan's fresh indices and make its marker, as a step of the promotion.
 
-    def progress(_part: ResourcePlan) -> None:
+    `alive` is called often, and raises where the work may not go on.
+    """
+
+    def progress() -> None:
         check_cancelled(promotion)
-        if claim is not None:
-            claim.keep()
+        alive()
 
     with step(promotion, "copy", "Write and prove the new indices") as note:
         made = fill(writer, DatabaseContent(), plan, progress)
@@ -193,14 +227,19 @@ def remember_plan(promotion: Promotion, plan: Plan) -> None:
 def discard(writer: ClusterWriter, promotion: Promotion) -> None:
     """Delete what a promotion that did not go live made: first its marker, then its indices.
 
-    Without its marker a late alias request of this attempt fails whole.
+    Without its marker a late alias request of this attempt fails whole. What is live, or has a
+    name for whatever reason, is left alone.
     """
     plan = promotion.plan
     if plan is None:
         return
     try:
+        live = writer.marker(promotion.environment.naming.marker_alias) or {}
+        if live.get("marker") == plan.marker:
+            return
         writer.delete([plan.marker])
-        writer.delete([part.next_index for part in plan.fresh])
+        states = writer.states([part.next_index for part in plan.fresh])
+        writer.delete([name for name, state in states.items() if not state.aliases])
     except PromotionError:
         # The next clean-up finds them by their recorded names.
         return

@@ -3,38 +3,44 @@
 A claim is over when it stood unchanged for one lease time on this worker's own clock.
 """
 
+import secrets
 import time
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from django.conf import settings
 
 from accounts.audit import system_actor
-from promotion.adoption import complete_adoption, give_up_adoption, run_release
-from promotion.claim import claimed, holder_of
+from environments.models import Environment
+from promotion.adoption import complete_adoption, give_up_adoption
+from promotion.beginning import supersede
+from promotion.claim import claim, claimed, holder_of
 from promotion.engine.errors import LeaseHeld, PromotionError
-from promotion.engine.plan import Generation
+from promotion.engine.plan import Generation, names_of
 from promotion.engine.ports import AliasAction
-from promotion.journal import conclude, ending
+from promotion.journal import DEFECT, conclude, ending
+from promotion.live import finish, record_live
 from promotion.models import Promotion, Unlocking
 from promotion.planning import writer_for
-from promotion.preparing import discard
-from promotion.promotions import finish, record_live
+from promotion.preparing import discard, prepare_again
+from promotion.releasing import run_release
 from promotion.tasks import prepare_build, run_adoption
 from promotion.tasks import run_release as release_task
 from promotion.writer import ClusterWriter
 
-TASKS = {
+TASKS: Final = {
     Promotion.Kind.ADOPT: run_adoption,
     Promotion.Kind.PREPARE: prepare_build,
     Promotion.Kind.RELEASE: release_task,
 }
-
 log = structlog.get_logger(__name__)
-GAVE_UP = (
+GAVE_UP: Final = (
     "Its worker died before anything was switched. Production is as it was; what was half made "
     "was removed. Try again."
 )
+clock = time.monotonic
+# How each promotion stood when this process saw it so first, and when that was on its own clock.
+_sightings: Final[dict[int, tuple[dict[str, Any], float]]] = {}
 
 
 def recover() -> list[Promotion]:
@@ -44,34 +50,67 @@ def recover() -> list[Promotion]:
     """
     taken = []
     for promotion in Promotion.objects.filter(status__in=Promotion.ACTIVE).select_related(
-        "environment__cluster", "build"
+        "environment__cluster", "build", "prepared"
     ):
         try:
             writer = writer_for(promotion.environment)
-            if _is_over(writer, promotion):
-                log.warning("promotion.recovering", promotion=promotion.pk, kind=promotion.kind)
-                _recover(writer, promotion)
-                taken.append(promotion)
+            if not _is_over(writer, promotion):
+                continue
+            log.warning("promotion.recovering", promotion=promotion.pk, kind=promotion.kind)
+            _sightings.pop(promotion.pk, None)
+            taken.append(promotion)
+            _recover(writer, promotion)
         except LeaseHeld:
             continue
         except PromotionError as error:
             log.warning("promotion.recovery_failed", promotion=promotion.pk, error=str(error))
+        except Exception:
+            # One that cannot be recovered must not keep the others from it.
+            log.exception("promotion.recovery_defect", promotion=promotion.pk)
+            conclude(system_actor(), promotion, Promotion.Status.ERRORED, str(DEFECT))
+    _free_claims()
     return taken
 
 
 def _is_over(writer: ClusterWriter, promotion: Promotion) -> bool:
-    """Note how the claim stands; answer whether it stood so for a whole lease time."""
+    """Answer whether nobody works on it: its worker said so, or gave no sign for a lease time."""
+    if promotion.is_left:
+        return True
     state, _version = writer.lease(promotion.environment.naming.key)
-    # A preparation holds no claim: its steps are its signs of life.
-    steps = promotion.steps.count()
-    mark: dict[str, Any] = {"number": state.number, "beat": state.beat, "steps": steps}
-    seen = promotion.sighting or {}
-    now = time.time()
-    if {key: seen.get(key) for key in mark} != mark:
-        promotion.sighting = {**mark, "at": now}
-        promotion.save(update_fields=["sighting"])
+    # A preparation holds no claim: its steps and beats are its signs of life.
+    mark: dict[str, Any] = {
+        "status": promotion.status,
+        "number": state.number,
+        "beat": state.beat,
+        "steps": promotion.steps.count(),
+        "beats": promotion.beats,
+    }
+    now = clock()
+    seen, since = _sightings.get(promotion.pk, ({}, now))
+    if seen != mark:
+        _sightings[promotion.pk] = (mark, now)
         return False
-    return bool(now - float(seen["at"]) >= settings.LEASE_SECONDS)
+    return bool(now - since >= settings.LEASE_SECONDS)
+
+
+def _free_claims() -> None:
+    """End the claims that stood still for a lease time, and that no promotion of ours holds.
+
+    Such as of a process that died while it locked, or of another console that is gone.
+    """
+    tokens = set(
+        Promotion.objects.filter(status__in=Promotion.ACTIVE).values_list("token", flat=True)
+    )
+    for environment in Environment.objects.production().select_related("cluster"):
+        try:
+            writer = writer_for(environment)
+            state, _version = writer.lease(environment.naming.key)
+            if state.holder and state.holder not in tokens:
+                claim(writer, environment, f"recovery-{secrets.token_hex(6)}").give_back()
+                log.warning("lease.freed", environment=environment.slug, holder=state.holder)
+        except PromotionError:
+            # Held still by a living one, or out of reach just now.
+            continue
 
 
 def _recover(writer: ClusterWriter, promotion: Promotion) -> None:
@@ -79,14 +118,12 @@ def _recover(writer: ClusterWriter, promotion: Promotion) -> None:
     if promotion.status == Promotion.Status.PENDING and promotion.kind in TASKS:
         # Its task may only wait for a busy worker: handed over twice, it begins once.
         TASKS[Promotion.Kind(promotion.kind)].enqueue(promotion.pk)
-        Promotion.objects.filter(pk=promotion.pk).update(sighting=None)
         return
     if promotion.kind == Promotion.Kind.PREPARE:
         discard(writer, promotion)
         conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
-        return
     # A dead holder's claim is this promotion's own, so the next worker takes it over at once.
-    if promotion.kind == Promotion.Kind.RELEASE:
+    elif promotion.kind == Promotion.Kind.RELEASE:
         run_release(promotion, resume=True)
     elif promotion.kind == Promotion.Kind.ADOPT:
         _recover_adoption(writer, promotion)
@@ -100,29 +137,48 @@ def _live_marker(writer: ClusterWriter, promotion: Promotion) -> str:
 
 
 def _recover_promotion(writer: ClusterWriter, promotion: Promotion) -> None:
-    plan, made, actor = promotion.plan, promotion.made, system_actor()
-    if plan is not None and made is not None and _live_marker(writer, promotion) == made.marker:
-        record_live(promotion, plan, made)
+    actor, environment = system_actor(), promotion.environment
+    with ending(actor, promotion), claimed(writer, environment, holder_of(promotion)):
+        live = _went_live(writer, promotion)
+        if not live:
+            plan = promotion.plan
+            if plan is not None:
+                discard(writer, promotion)
+                if Unlocking.of(environment) is not None:
+                    writer.unblock([part.live.index for part in plan.changed])
+            conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
+    if live:
         finish(promotion)
         return
-    with ending(actor, promotion), claimed(writer, promotion.environment, holder_of(promotion)):
-        if plan is not None and made is not None:
-            # First the marker: a late alias request of this attempt then fails whole. Only then
-            # is what the names say the last word.
-            facts = {**made.to_dict(), "plan": plan.digest}
-            writer.delete([plan.marker])
-            states = writer.states([part.next_index for part in plan.changed])
-            if any(state.aliases for state in states.values()):
-                writer.put_marker(plan.marker, facts)
-                alias = promotion.environment.naming.marker_alias
-                writer.switch([AliasAction("add", plan.marker, alias)])
-                log.warning("promotion.was_live_after_all", promotion=promotion.pk)
-                record_live(promotion, plan, made)
-                return
-            discard(writer, promotion)
-            if Unlocking.of(promotion.environment) is not None:
-                writer.unblock([part.live.index for part in plan.changed])
-        conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
+    # Its indices went with the attempt.
+    supersede(promotion.prepared)
+    prepare_again(environment)
+
+
+def _went_live(writer: ClusterWriter, promotion: Promotion) -> bool:
+    """Read back whether the switch happened, and record it if so."""
+    plan, made = promotion.plan, promotion.made
+    if plan is None or made is None:
+        return False
+    if _live_marker(writer, promotion) == made.marker:
+        record_live(promotion, plan, made)
+        return True
+    # First the marker: a late alias request of this attempt then fails whole. Only then is what
+    # the names say the last word.
+    writer.delete([plan.marker])
+    states = writer.states([part.next_index for part in plan.changed])
+    naming = promotion.environment.naming
+    moved = all(part.next_index in states for part in plan.changed) and all(
+        set(names_of(naming, part.resource)) <= set(states[part.next_index].aliases)
+        for part in plan.changed
+    )
+    if not moved or not plan.changed:
+        return False
+    writer.put_marker(plan.marker, {**made.to_dict(), "plan": plan.digest})
+    writer.switch([AliasAction("add", plan.marker, naming.marker_alias)])
+    log.warning("promotion.was_live_after_all", promotion=promotion.pk)
+    record_live(promotion, plan, made)
+    return True
 
 
 def _recover_adoption(writer: ClusterWriter, promotion: Promotion) -> None:
@@ -135,8 +191,9 @@ def _recover_adoption(writer: ClusterWriter, promotion: Promotion) -> None:
             if generation
             else ""
         )
-        if generation is not None and generation.marker == mine:
+        if generation is None or generation.marker != mine:
+            generation = give_up_adoption(writer, promotion)
+        if generation is not None:
             complete_adoption(actor, writer, promotion, generation)
             return
-        give_up_adoption(writer, promotion)
         conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)

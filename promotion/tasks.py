@@ -23,8 +23,8 @@ def prepare_build(promotion_pk: int) -> None:
 @task()
 def finish_promotion(promotion_pk: int) -> None:
     """Verify and end a promotion that went live."""
+    from promotion.live import finish
     from promotion.models import Promotion
-    from promotion.promotions import finish
 
     promotion = Promotion.objects.get(pk=promotion_pk)
     _run(lambda: finish(promotion))
@@ -43,8 +43,8 @@ def run_adoption(promotion_pk: int) -> None:
 @task()
 def run_release(promotion_pk: int) -> None:
     """Release an environment."""
-    from promotion.adoption import run_release as run
     from promotion.models import Promotion
+    from promotion.releasing import run_release as run
 
     promotion = Promotion.objects.get(pk=promotion_pk)
     _run(lambda: run(promotion))

@@ -11,11 +11,12 @@ from accounts.policy import may
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.models import Environment
+from promotion.beginning import cancel
 from promotion.buttons import promotion_url, readiness
 from promotion.common import done, environment_filter, environment_for, signed_in
 from promotion.forms import PromoteForm
 from promotion.models import Build, Promotion
-from promotion.promotions import cancel, promote
+from promotion.promotions import promote
 from promotion.tasks import finish_promotion
 
 
@@ -39,7 +40,7 @@ def promote_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     ready = state.prepared
     form = PromoteForm(
         request.POST or None,
-        prepared=ready,
+        due=ready.consents_due if ready is not None else (),
         initial={"plan": ready.plan_digest if ready is not None else ""},
     )
     if request.method == "POST" and ready is not None and form.is_valid():

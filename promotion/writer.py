@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
 from environments import documents
 from environments.elastic import Refused
 from environments.naming import LEASE_INDEX
-from promotion.cluster import ClusterReader, listed, translated
-from promotion.engine.errors import Conflict, MachineryError
+from promotion.cluster import ClusterReader, batches, translated
+from promotion.engine.errors import Conflict, MachineryError, OutcomeUnknown
 from promotion.engine.lease import LeaseState, Version
 from promotion.engine.ports import AliasAction, IndexState
 
@@ -104,20 +105,23 @@ class ClusterWriter(ClusterReader):
 
     def block(self, names: Sequence[str]) -> None:
         """See `Writer.block`."""
-        with translated():
-            answer = self.connection.request("PUT", f"/{listed(names)}/_block/write")
-        if answer["acknowledged"] and not answer["indices"]:
-            # All had the block already (measured on 7.17: no shard is asked, none acknowledges).
-            return
-        if not (answer["acknowledged"] and answer["shards_acknowledged"]):
-            raise MachineryError("Not every index could be write-blocked. Nothing was switched.")
+        for part in batches(names):
+            with translated():
+                answer = self.connection.request("PUT", f"/{part}/_block/write")
+            # Where all have the block already, no shard is asked and none acknowledges (measured).
+            asked = bool(answer["indices"])
+            if not answer["acknowledged"] or (asked and not answer["shards_acknowledged"]):
+                raise MachineryError(
+                    "Not every index could be write-blocked. Nothing was switched."
+                )
 
     def unblock(self, names: Sequence[str]) -> None:
         """See `Writer.unblock`."""
-        with translated():
-            self.connection.request(
-                "PUT", f"/{listed(names)}/_settings", body={"index.blocks.write": None}
-            )
+        for part in batches(names):
+            with translated():
+                self.connection.request(
+                    "PUT", f"/{part}/_settings", body={"index.blocks.write": None}
+                )
 
     def switch(self, actions: Sequence[AliasAction]) -> None:
         """See `Writer.switch`.
@@ -133,20 +137,20 @@ class ClusterWriter(ClusterReader):
             except Refused as error:
                 if error.kind in {"illegal_state_exception", "index_not_found_exception"}:
                     raise Conflict(str(error)) from error
+                if error.status >= 500:
+                    # A proxy's answer, or a master's that gave up waiting: it may have happened.
+                    raise OutcomeUnknown(str(error)) from error
                 raise
         if not answer["acknowledged"]:
-            raise MachineryError("The alias change was not acknowledged by every node.")
+            raise OutcomeUnknown("Not every node acknowledged the alias change.")
 
     def delete(self, names: Sequence[str]) -> None:
         """See `Writer.delete`."""
-        if not names:
-            return
         if any("*" in name for name in names):
             raise ValueError("Indices are deleted by exact name only.")
-        with translated():
-            self.connection.request(
-                "DELETE", f"/{listed(names)}", params={"ignore_unavailable": "true"}
-            )
+        for part in batches(names):
+            with translated():
+                self.connection.request("DELETE", f"/{part}", params={"ignore_unavailable": "true"})
 
     def put_marker(self, name: str, facts: Mapping[str, Any]) -> None:
         """See `Writer.put_marker`."""
@@ -156,7 +160,7 @@ class ClusterWriter(ClusterReader):
             {
                 # Only read back whole: nothing in it needs to be searched.
                 "mappings": {"dynamic": "false", "properties": {}},
-                "settings": {"number_of_shards": 1, "number_of_replicas": 0},
+                "settings": SMALL,
             },
         )
         with translated():
@@ -177,9 +181,12 @@ class ClusterWriter(ClusterReader):
 
     def searches_running(self, names: Sequence[str]) -> int:
         """See `Writer.searches_running`."""
-        with translated():
-            answer = self.connection.request("GET", f"/{listed(names)}/_stats/search")
-        return int(answer["_all"]["total"]["search"]["query_current"])
+        running = 0
+        for part in batches(names):
+            with translated():
+                answer = self.connection.request("GET", f"/{part}/_stats/search")
+            running += int(answer["_all"]["total"]["search"]["query_current"])
+        return running
 
     def lease(self, key: str) -> tuple[LeaseState, Version]:
         """See `LeaseStore.lease`."""
@@ -192,6 +199,14 @@ class ClusterWriter(ClusterReader):
                 raise
         return LeaseState(**found["_source"]), (found["_seq_no"], found["_primary_term"])
 
+    def _make_lease_index(self) -> None:
+        """Make the index of leases if it is not there: a cluster may forbid to make it unasked."""
+        if self.states([LEASE_INDEX]):
+            return
+        body = {"mappings": {"dynamic": "true"}, "settings": SMALL}
+        with suppress(Conflict):
+            self._make("PUT", f"/{LEASE_INDEX}", body)
+
     def swap(self, key: str, state: LeaseState, version: Version) -> Version:
         """See `LeaseStore.swap`."""
         condition = (
@@ -199,6 +214,8 @@ class ClusterWriter(ClusterReader):
             if version is None
             else {"if_seq_no": str(version[0]), "if_primary_term": str(version[1])}
         )
+        if version is None:
+            self._make_lease_index()
         with translated():
             try:
                 answer = self.connection.request(
@@ -212,6 +229,10 @@ class ClusterWriter(ClusterReader):
                     raise Conflict(str(error)) from error
                 raise
         return answer["_seq_no"], answer["_primary_term"]
+
+
+# One shard, and a copy of it on another node where there is one.
+SMALL: Final = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
 
 
 def _bulks(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, int]]:

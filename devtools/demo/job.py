@@ -14,9 +14,11 @@ from environments.elastic import ElasticError, connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.engine.errors import PromotionError
+from promotion.live import finish
 from promotion.models import Promotion, Review, StoredGeneration
 from promotion.preparing import prepare
-from promotion.promotions import finish, promote, rollback
+from promotion.promotions import promote
+from promotion.rollback import rollback
 from promotion.services import NotAllowedError, capture, review
 
 

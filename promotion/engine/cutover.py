@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from environments.naming import Naming
-from promotion.engine.errors import Conflict, StalePlan
+from promotion.engine.errors import Conflict, MachineryError, StalePlan
 from promotion.engine.lease import Lease
 from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import IndexState, Writer, fingerprint
@@ -44,7 +44,8 @@ def cutover(
 ) -> None:
     """Make the prepared generation live. Never call it again without reading the truth back.
 
-    `still_allowed` is asked last, and raises if the request is not what it was.
+    `still_allowed` is asked last, and raises if the request is not what it was; where it returns,
+    the switch is sent.
 
     Raises:
         StalePlan: something moved since the plan was made; nothing was switched.
@@ -73,10 +74,13 @@ def undo(writer: Writer, lease: Lease, plan: Plan, naming: Naming) -> None:
     """Swap back what `cutover` made live and verification refused.
 
     Raises:
-        StalePlan: it is not live any more; nothing was switched.
+        MachineryError: it is not live any more; nothing was switched.
     """
-    lease.check()
+    # Verification may have taken longer than a claim lasts.
+    lease.renew()
     try:
         writer.switch(plan.switch_back(naming))
     except Conflict as error:
-        raise StalePlan("What is live is not this promotion. Nothing was switched back.") from error
+        raise MachineryError(
+            "What is live is not this promotion any more. Nothing was switched back."
+        ) from error

@@ -91,6 +91,12 @@ class OutcomeUnknown(MachineryError):
     code = "outcome-unknown"
 
 
+class Unfinished(MachineryError):
+    """Something was begun and could not be undone: the next worker reads the truth and goes on."""
+
+    code = "unfinished"
+
+
 class Conflict(MachineryError):
     """A compare-and-swap lost: somebody else wrote first."""
 

@@ -107,7 +107,11 @@ class Lease:
         """
         # Before sending: others see the change later than this, never earlier.
         now = self._clock()
-        self._change(lambda state: replace(state, beat=state.beat + 1))
+        try:
+            self._change(lambda state: replace(state, beat=state.beat + 1))
+        except LeaseLost:
+            self._since = float("-inf")
+            raise
         self._since = now
 
     def release(self) -> None:

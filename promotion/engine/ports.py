@@ -62,6 +62,17 @@ class IndexState:
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """What room a cluster has: nodes over their flood stage, and how many shards may be made.
+
+    `free_shards` is None where the cluster sets no limit.
+    """
+
+    flooded: tuple[str, ...]
+    free_shards: int | None
+
+
+@dataclass(frozen=True)
 class ShardMarks:
     """The sequence numbers of one index's primaries, in shard order."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from environments.findings import Finding, Severity
 from environments.naming import NameKind, Naming
 from promotion.engine.diff import Counts
-from promotion.engine.ports import IndexState
+from promotion.engine.ports import Capacity, IndexState
 
 
 def check_indices(naming: Naming, names: list[str]) -> list[Finding]:
@@ -68,6 +68,41 @@ def check_health(status: str) -> list[Finding]:
             "Bring the cluster to yellow or green first.",
         )
     ]
+
+
+def check_disks(capacity: Capacity) -> list[Finding]:
+    """Refuse a cluster with a disk over its flood stage: alias changes answer 429 there."""
+    return [
+        Finding(
+            "disk-full",
+            Severity.ERROR,
+            f"The disk of node {node} is over the cluster's flood stage.",
+            "Free space on it first; a rollback would be refused too.",
+            node,
+        )
+        for node in capacity.flooded
+    ]
+
+
+def check_shards(capacity: Capacity, wanted: int) -> list[Finding]:
+    """Refuse where the cluster's limit leaves no room for `wanted` shards more."""
+    if capacity.free_shards is None or wanted <= capacity.free_shards:
+        return []
+    return [
+        Finding(
+            "no-shards-left",
+            Severity.ERROR,
+            f"The cluster may hold {capacity.free_shards} shards more, and {wanted} are needed.",
+            "Remove indices that nothing needs, or raise cluster.max_shards_per_node.",
+        )
+    ]
+
+
+def shards_of(state: IndexState) -> int:
+    """Return how many shards an index like this one has, copies included."""
+    primaries = int(str(state.settings.get("index.number_of_shards", "1")))
+    copies = str(state.settings.get("index.number_of_replicas", "1"))
+    return primaries * (1 + (int(copies) if copies.isdigit() else 1))
 
 
 def consents(counts: Mapping[str, Counts], drifted: list[str]) -> list[Finding]:

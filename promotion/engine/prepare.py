@@ -1,12 +1,14 @@
 """Fills the indices of a new generation, without touching a name that Tracardi uses."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
 from promotion.engine.errors import Mismatch, RuleBroken
 from promotion.engine.manifest import Tree, oid_of
 from promotion.engine.plan import Generation, Held, Plan, ResourcePlan
 from promotion.engine.ports import Fingerprint, IndexState, Writer, fingerprint
+
+DOCUMENTS_A_CALL: Final = 500
 
 
 class Sources(Protocol):
@@ -23,12 +25,12 @@ def prepare(
     writer: Writer,
     content: Sources,
     plan: Plan,
-    progress: Callable[[ResourcePlan], None] = lambda _part: None,
+    progress: Callable[[], None] = lambda: None,
 ) -> Generation:
     """Create, load, verify and block an index for each fresh resource; then make the marker.
 
-    `progress` hears of each filled index, and may raise to stop. Returns the generation as it will
-    be live. Again after a crash, it starts over with what is named by this plan alone.
+    `progress` is called after some documents each, and may raise to stop. Returns the generation as
+    it will be live. Again after a crash, it starts over with what is named by this plan alone.
 
     Raises:
         RuleBroken: an index template would change a new index.
@@ -37,8 +39,8 @@ def prepare(
     writer.delete([plan.marker, *(part.next_index for part in plan.fresh)])
     live = writer.states([part.live.index for part in plan.fresh]) if plan.fresh else {}
     for part in plan.fresh:
-        _fill(writer, content, part, live.get(part.live.index))
-        progress(part)
+        _fill(writer, content, part, live.get(part.live.index), progress)
+        progress()
     if plan.fresh:
         writer.block([part.next_index for part in plan.fresh])
     generation = Generation(plan.number, plan.marker, _held(writer, plan))
@@ -46,7 +48,22 @@ def prepare(
     return generation
 
 
-def _fill(writer: Writer, content: Sources, part: ResourcePlan, like: IndexState | None) -> None:
+def _often(
+    documents: Iterable[tuple[str, bytes]], progress: Callable[[], None]
+) -> Iterator[tuple[str, bytes]]:
+    for number, document in enumerate(documents, 1):
+        yield document
+        if number % DOCUMENTS_A_CALL == 0:
+            progress()
+
+
+def _fill(
+    writer: Writer,
+    content: Sources,
+    part: ResourcePlan,
+    like: IndexState | None,
+    progress: Callable[[], None],
+) -> None:
     name = part.next_index
     if like is None:
         raise RuleBroken(f"Index {part.live.index} is gone. Nothing was switched. Plan again.")
@@ -69,9 +86,9 @@ def _fill(writer: Writer, content: Sources, part: ResourcePlan, like: IndexState
             "Nothing was switched. Look for index templates that match it."
         )
     tree = content.tree(part.next_tree.digest)
-    writer.load(name, content.sources(tree))
+    writer.load(name, _often(content.sources(tree), progress))
     writer.refresh([name])
-    check_copy(tree, writer.read(name), name)
+    check_copy(tree, _often(writer.read(name), progress), name)
 
 
 def check_copy(tree: Tree, found: Iterable[tuple[str, bytes]], index: str) -> None:

@@ -5,6 +5,7 @@ does not stop would make an unmapped index there. Temporary templates of highest
 it: what it creates is mapped, write-blocked and empty, and the writer gets 403 (design section 5).
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from environments.naming import Naming
@@ -31,9 +32,22 @@ def guard_names(writer: Writer, naming: Naming, live: Generation) -> None:
         )
 
 
-def copy_back(writer: Writer, naming: Naming, live: Generation) -> None:
+def is_handed_over(writer: Writer, naming: Naming, live: Generation) -> bool:
+    """Answer whether Tracardi's aliases point at plain indices already, all of them."""
+    plain = writer.states([naming.concrete(resource) for resource in live.resources])
+    return all(
+        naming.concrete(resource) in plain
+        and naming.alias(resource) in plain[naming.concrete(resource)].aliases
+        for resource in live.resources
+    )
+
+
+def copy_back(
+    writer: Writer, naming: Naming, live: Generation, check: Callable[[], None] = lambda: None
+) -> None:
     """Free the concrete names and clone the live indices to them.
 
+    `check` is called before each, and raises where the claim on the environment is lost.
 
     Raises:
         MachineryError: a writer was faster each time.
@@ -48,6 +62,7 @@ def copy_back(writer: Writer, naming: Naming, live: Generation) -> None:
         writer.switch(drops)
     plain = writer.states([naming.concrete(resource) for resource in live.resources])
     for resource, held in live.resources.items():
+        check()
         there = plain.get(naming.concrete(resource))
         if there is not None and naming.alias(resource) in there.aliases:
             # Handed over already, by a run that was interrupted.

@@ -11,11 +11,22 @@ from promotion.engine.ports import IndexState, Writer, fingerprint
 from promotion.engine.prepare import Sources, check_copy
 
 
-def verify(writer: Writer, content: Sources, naming: Naming, live: Generation) -> int:
-    """Read the live generation through its names, and return how many documents were read.
+@dataclass(frozen=True)
+class Proof:
+    """How many documents were read and equal, and which kept resources were edited meanwhile."""
+
+    documents: int
+    edited: tuple[str, ...] = ()
+
+
+def verify(
+    writer: Writer, content: Sources, naming: Naming, live: Generation, *, unlocked: bool = False
+) -> Proof:
+    """Read the live generation through its names, and compare it.
 
     What this generation's own indices hold is compared byte for byte; an index that an earlier
-    one made was proved then, so its fingerprint proves that nobody wrote to it since.
+    one made was proved then, so its fingerprint proves that nobody wrote to it since. Where edits
+    by hand are allowed (`unlocked`), one to such an index is told, and no fault of the promotion.
 
     Raises:
         Mismatch: a name points elsewhere, or a document differs.
@@ -23,10 +34,14 @@ def verify(writer: Writer, content: Sources, naming: Naming, live: Generation) -
     states = writer.states([held.index for held in live.resources.values()])
     marks = writer.marks([held.index for held in live.resources.values()])
     count = 0
+    edited = []
+    aliases = [name for resource in live.resources for name in names_of(naming, resource)]
+    holders = writer.states(aliases)
     for resource, held in live.resources.items():
         names = names_of(naming, resource)
         state = states.get(held.index)
-        if state is None or state.aliases != tuple(sorted(names)):
+        others = [n for n, s in holders.items() if n != held.index and set(names) & set(s.aliases)]
+        if state is None or others or state.aliases != tuple(sorted(names)):
             raise Mismatch(f"The names of {resource} do not point at {held.index} alone.")
         if held.index == naming.generation_index(resource, live.number):
             writer.refresh([held.index])
@@ -34,8 +49,10 @@ def verify(writer: Writer, content: Sources, naming: Naming, live: Generation) -
             check_copy(tree, writer.read(names[0]), names[0])
             count += len(tree.entries)
         elif fingerprint(state, marks[held.index]) != held.fingerprint:
-            raise Mismatch(f"Index {held.index} of {resource} was written to.")
-    return count
+            if not unlocked:
+                raise Mismatch(f"Index {held.index} of {resource} was written to.")
+            edited.append(resource)
+    return Proof(count, tuple(edited))
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from environments.elastic import connect
 from environments.models import Environment
 from promotion.cluster import ClusterReader
 from promotion.engine.manifest import Tree, describe
+from promotion.live import finish
 from promotion.models import Review
 from promotion.planning import indices_of, writer_for
 from promotion.preparing import prepare
-from promotion.promotions import finish, promote
+from promotion.promotions import promote
 from promotion.services import capture, review
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,6 +13,12 @@ from accounts.services import create_user, grant
 from environments.catalogue import catalogue_for
 from environments.elastic import Connection, connect
 from environments.models import Cluster, Environment
+from promotion.adoption import adopt, run_adopt
+from promotion.live import finish
+from promotion.models import Build, Promotion, Review
+from promotion.preparing import prepare
+from promotion.promotions import promote
+from promotion.services import capture, review
 from promotion.writer import ClusterWriter
 from tests.data import configuration, load
 
@@ -119,3 +125,41 @@ def people(production: Environment, staging: Environment) -> People:
         return command_actor(user)
 
     return People(actor(Role.ADMINISTRATOR), actor(Role.QA), actor(Role.MARKETING))
+
+
+@pytest.fixture
+def adopted(people: People, production: Environment) -> Environment:
+    run_adopt(adopt(people.admin, production))
+    return production
+
+
+Ship = Callable[[], Promotion]
+
+
+def approved(people: People, staging: Environment) -> Build:
+    build = capture(people.qa, staging)
+    if build.review is None:
+        review(people.qa, build, Review.Verdict.APPROVED, content=build.content)
+    return build
+
+
+@pytest.fixture
+def ship(people: People, staging: Environment, adopted: Environment) -> Ship:
+    """Capture, approve, prepare, promote and verify what staging holds."""
+
+    def run() -> Promotion:
+        build = approved(people, staging)
+        ready = prepare(build, adopted)
+        consents = [finding["code"] for finding in ready.consents_due]
+        made = promote(
+            people.admin, build, adopted, plan_digest=ready.plan_digest, consents=consents
+        )
+        return finish(made)
+
+    return run
+
+
+def served(environment: Environment, resource: str) -> dict[str, bytes]:
+    writer = ClusterWriter(connect(environment.cluster))
+    writer.refresh([environment.naming.alias(resource)])
+    return dict(writer.read(environment.naming.alias(resource)))

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from accounts.models import AuditEvent
 from environments.elastic import connect
 from environments.models import Environment
-from promotion.adoption import unlock
+from promotion.locking import unlock
 from promotion.models import Build, StoredGeneration
 from promotion.preparing import prepare
 from tests.promotion.conftest import People, Put

@@ -2,62 +2,29 @@
 
 import json
 import threading
-from collections.abc import Callable
 
 import pytest
 
 from environments.elastic import Connection, Refused, connect
 from environments.models import Environment
-from promotion.adoption import adopt, lock, request_release, run_adopt, run_release, unlock
-from promotion.engine.errors import Aborted, Mismatch, RuleBroken
+from promotion.adoption import adopt, run_adopt
+from promotion.beginning import cancel
+from promotion.engine.errors import Aborted, Mismatch, RuleBroken, StalePlan
+from promotion.live import finish
+from promotion.locking import lock, unlock
 from promotion.models import Build, Promotion, Review, StoredGeneration, Unlocking
 from promotion.planning import indices_of
-from promotion.preparing import current_preparation, prepare
-from promotion.promotions import cancel, finish, promote, rollback
+from promotion.preparing import current_preparation, newest_approved, prepare
+from promotion.promotions import promote
+from promotion.releasing import request_release, run_release
+from promotion.rollback import drift_in, rollback
 from promotion.services import NotAllowedError, capture, review
+from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
 from tests.data import configuration
-from tests.promotion.conftest import People, Put
+from tests.promotion.conftest import People, Put, Ship, approved, served
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def adopted(people: People, production: Environment) -> Environment:
-    run_adopt(adopt(people.admin, production))
-    return production
-
-
-Ship = Callable[[], Promotion]
-
-
-def approved(people: People, staging: Environment) -> Build:
-    build = capture(people.qa, staging)
-    if build.review is None:
-        review(people.qa, build, Review.Verdict.APPROVED, content=build.content)
-    return build
-
-
-@pytest.fixture
-def ship(people: People, staging: Environment, adopted: Environment) -> Ship:
-    """Capture, approve, prepare, promote and verify what staging holds."""
-
-    def run() -> Promotion:
-        build = approved(people, staging)
-        ready = prepare(build, adopted)
-        consents = [finding["code"] for finding in ready.consents_due]
-        made = promote(
-            people.admin, build, adopted, plan_digest=ready.plan_digest, consents=consents
-        )
-        return finish(made)
-
-    return run
-
-
-def served(environment: Environment, resource: str) -> dict[str, bytes]:
-    writer = ClusterWriter(connect(environment.cluster))
-    writer.refresh([environment.naming.alias(resource)])
-    return dict(writer.read(environment.naming.alias(resource)))
 
 
 def test_the_whole_job(
@@ -281,3 +248,88 @@ def test_release_gives_plain_indices_back_while_a_stale_writer_keeps_writing(
     # And it can be adopted once more.
     assert run_adopt(adopt(people.admin, adopted)).status == "succeeded"
     assert current_preparation(adopted) is None
+
+
+def test_a_stale_plan_is_made_anew_with_what_was_edited(
+    people: People, staging: Environment, adopted: Environment, put: Put, engine: Connection
+) -> None:
+    put("segment", "new", '{"name": "New"}')
+    build = approved(people, staging)
+    ready = prepare(build, adopted)
+    unlock(people.admin, adopted, "An edit by hand")
+    index = adopted.naming.concrete("segment")
+    engine.request("PUT", f"/{index}/_doc/by-hand", body={"name": "By hand"})
+    with pytest.raises(StalePlan):
+        promote(people.admin, build, adopted, plan_digest=ready.plan_digest)
+    assert current_preparation(adopted) is None
+    # The worker has it to prepare again; here its turn comes now.
+    again = prepare(build, adopted)
+    codes = [finding["code"] for finding in again.consents_due]
+    assert codes == ["drift:segment"]
+    made = promote(people.admin, build, adopted, plan_digest=again.plan_digest, consents=codes)
+    assert finish(made).status == "succeeded"
+    assert served(adopted, "segment").keys().isdisjoint({"by-hand"})
+
+
+def test_a_rollback_keeps_an_edit_by_hand_as_a_build_and_asks_before_it_overwrites_it(
+    ship: Ship, people: People, adopted: Environment, put: Put, engine: Connection
+) -> None:
+    put("segment", "new", '{"name": "New"}')
+    ship()
+    unlock(people.admin, adopted, "An edit by hand")
+    index = adopted.naming.concrete("rule")
+    engine.request("PUT", f"/{index}/_doc/by-hand", body={"name": "By hand"})
+    live = StoredGeneration.live_in(adopted)
+    assert live is not None
+    [finding] = drift_in(adopted)
+    with pytest.raises(RuleBroken, match="Agree to this first"):
+        rollback(people.admin, adopted, marker=live.marker)
+    assert "by-hand" in served(adopted, "rule")
+    back = rollback(people.admin, adopted, marker=live.marker, consents=[finding["code"]])
+    assert finish(back).status == "succeeded"
+    assert "by-hand" not in served(adopted, "rule")
+    drift = Build.objects.filter(environment=adopted, kind="drift").first()
+    assert drift is not None
+    tree = DatabaseContent().tree(drift.resources()["rule"].tree.digest)
+    assert "by-hand" in tree.by_id
+
+
+def test_an_edit_elsewhere_in_an_unlocked_environment_undoes_no_promotion(
+    people: People, staging: Environment, adopted: Environment, put: Put, engine: Connection
+) -> None:
+    unlock(people.admin, adopted, "Edits by hand")
+    put("segment", "new", '{"name": "New"}')
+    build = approved(people, staging)
+    ready = prepare(build, adopted)
+    made = promote(people.admin, build, adopted, plan_digest=ready.plan_digest)
+    index = adopted.naming.concrete("rule")
+    engine.request("PUT", f"/{index}/_doc/by-hand", body={"name": "By hand"})
+    assert finish(made).status == "succeeded"
+    assert "Rules" in made.steps.get(name="verify").detail
+    assert "by-hand" in served(adopted, "rule")
+
+
+def test_content_that_was_approved_before_is_prepared_without_another_verdict(
+    ship: Ship, people: People, staging: Environment, adopted: Environment, put: Put
+) -> None:
+    put("segment", "s", '{"name": "One"}')
+    ship()
+    put("segment", "s", '{"name": "Two"}')
+    ship()
+    put("segment", "s", '{"name": "One"}')
+    build = capture(people.qa, staging)
+    assert build.same_as is not None
+    waiting = Promotion.objects.get(kind="prepare", build=build)
+    assert waiting.status == "pending"
+    assert newest_approved(adopted) == build
+
+
+def test_odd_ids_arrive_as_they_are(
+    ship: Ship, adopted: Environment, staging: Environment, engine: Connection
+) -> None:
+    ids = ["a/b", "ü ß", "..", "x" * 512, "line\nbreak", '"quoted"']
+    writer = ClusterWriter(engine)
+    index = staging.naming.concrete("segment")
+    writer.load(index, [(doc_id, b'{"name": "Odd"}') for doc_id in ids])
+    assert ship().status == "succeeded"
+    assert served(adopted, "segment").keys() >= set(ids)

@@ -10,9 +10,10 @@ import pytest
 from environments.elastic import connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
+from promotion.live import finish
 from promotion.models import Review
 from promotion.preparing import prepare
-from promotion.promotions import finish, promote
+from promotion.promotions import promote
 from promotion.services import capture, review
 from promotion.writer import ClusterWriter
 from tests.promotion.conftest import People, Put

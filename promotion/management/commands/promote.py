@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.models import User
+from promotion.beginning import refuse
 from promotion.commands import (
     ActingCommand,
     command_actor,
@@ -11,8 +12,9 @@ from promotion.commands import (
     find_environment,
     outcome_of,
 )
+from promotion.live import finish
 from promotion.preparing import current_preparation, prepare
-from promotion.promotions import finish, promote, promote_problem, refuse
+from promotion.promotions import promote, promote_problem
 
 
 class Command(ActingCommand):

@@ -4,8 +4,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.models import User
-from promotion.adoption import request_release, run_release
 from promotion.commands import ActingCommand, command_actor, find_environment, outcome_of
+from promotion.releasing import request_release, run_release
 
 
 class Command(ActingCommand):

@@ -1,0 +1,154 @@
+"""Rolls back: the way to an earlier generation, which is a promotion like any other."""
+
+from collections.abc import Collection
+
+from accounts.audit import Actor, system_actor
+from accounts.roles import Verb
+from environments.models import Environment
+from promotion.beginning import begin, refuse
+from promotion.claim import Claim, claim, holder_of
+from promotion.engine.errors import LeaseLost, PromotionError, RuleBroken, Unfinished
+from promotion.engine.lease import take_generation
+from promotion.engine.plan import Plan
+from promotion.engine.preflight import consents as consents_for
+from promotion.journal import ending, move, step
+from promotion.live import go_live
+from promotion.models import Build, Promotion, StoredGeneration
+from promotion.planning import (
+    Live,
+    check_health,
+    check_ours,
+    generation_numbers,
+    indices_of,
+    look,
+    plan_for,
+    writer_for,
+)
+from promotion.preparing import discard, fill_generation, remember_plan
+from promotion.promotions import missing_consents, still_allowed
+from promotion.services import authorise, keep_build
+from promotion.writer import ClusterWriter
+
+
+def rollback(
+    actor: Actor,
+    target: Environment,
+    *,
+    marker: str,
+    consents: Collection[str] = (),
+    comment: str = "",
+) -> Promotion:
+    """Return to the generation before, and return the promotion, live but not verified yet.
+
+    `marker` is of the live generation that the person was shown, `consents` the codes of the
+    drift that may be overwritten (see `drift_in`). Call `live.finish` afterwards.
+
+    Raises:
+        NotAllowedError, RuleBroken, MachineryError: as `promotions.promote`.
+    """
+    action = "rollback.requested"
+    authorise(actor, Verb.PROMOTE, action, target)
+    live = StoredGeneration.live_in(target)
+    if live is None or live.previous is None:
+        words = f"{target} has no earlier generation to roll back to. Nothing was changed."
+        raise refuse(actor, action, target, words)
+    if live.marker != marker:
+        words = "Another generation went live since you looked. Nothing was changed. Look again."
+        raise refuse(actor, action, target, words)
+    restored = live.previous
+    promotion = begin(
+        actor,
+        Promotion.Kind.ROLLBACK,
+        target,
+        detail={"consents": sorted(consents)},
+        build=restored.build,
+        restores=restored,
+        comment=comment,
+    )
+    move(promotion, Promotion.Status.RUNNING)
+    with ending(actor, promotion):
+        writer = writer_for(target)
+        held = claim(writer, target, holder_of(promotion))
+        try:
+            _roll_back(actor, writer, promotion, held, restored, consents)
+        except PromotionError as error:
+            unfinished = isinstance(error, LeaseLost | Unfinished)
+            if promotion.switching_at is None and not unfinished:
+                discard(writer, promotion)
+            raise
+        finally:
+            if promotion.switching_at is None:
+                held.give_back()
+            else:
+                held.stop()
+    return promotion
+
+
+def _roll_back(
+    actor: Actor,
+    writer: ClusterWriter,
+    promotion: Promotion,
+    held: Claim,
+    restored: StoredGeneration,
+    consents: Collection[str],
+) -> None:
+    target = promotion.environment
+    plan = _plan(writer, promotion, restored, consents)
+    fill_generation(writer, promotion, plan, held.check)
+    made = promotion.made
+    if made is None:
+        raise RuleBroken("The rollback was not prepared. Nothing was switched.")
+    go_live(writer, promotion, held, plan, made, lambda: still_allowed(actor, None, target))
+
+
+def _plan(
+    writer: ClusterWriter,
+    promotion: Promotion,
+    restored: StoredGeneration,
+    consents: Collection[str],
+) -> Plan:
+    target = promotion.environment
+    with step(promotion, "plan", f"Plan the way back to generation {restored.number}") as note:
+        check_health(writer)
+        now = look(writer, target)
+        check_ours(target, now)
+        promotion.consents_due = drift_findings(now)
+        promotion.save(update_fields=["consents_due"])
+        if now.drifted:
+            uuid = target.cluster.uuid
+            kept = keep_build(system_actor(), target, now.captured, uuid, Build.Kind.DRIFT)
+            note.detail = f"Edits by hand are kept as {kept}; "
+        if problem := missing_consents(promotion.consents_due, consents):
+            raise RuleBroken(f"{problem} Nothing was switched.")
+        plan = plan_for(
+            writer,
+            target,
+            now,
+            {name: held.tree for name, held in restored.generation.resources.items()},
+            content=restored.build.content,
+            number=take_generation(
+                writer,
+                target.naming.key,
+                generation_numbers(target, indices_of(writer, target)),
+            ),
+            attempt=promotion.token,
+        )
+        remember_plan(promotion, plan)
+        note.detail += f"{len(plan.changed)} of {len(plan.resources)} resources change"
+        if plan.fresh:
+            note.detail += f"; {len(plan.fresh)} are rebuilt, as their index was edited"
+    return plan
+
+
+def drift_findings(now: Live) -> list[dict[str, str]]:
+    """Return what was edited by hand in what is live, as findings to be agreed to."""
+    return [finding.to_dict() for finding in consents_for({}, list(now.drifted))]
+
+
+def drift_in(target: Environment) -> list[dict[str, str]]:
+    """Return the findings that a rollback of an adopted target asks consent to, just now.
+
+    Raises:
+        PromotionError: the target could not be looked at.
+    """
+    return drift_findings(look(writer_for(target), target))
