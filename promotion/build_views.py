@@ -66,6 +66,24 @@ def builds(request: HttpRequest) -> HttpResponse:
     return show(request, "promotion/builds.html", "Builds", listing=rows)
 
 
+@console_page
+@require_GET
+def reviews(request: HttpRequest) -> HttpResponse:
+    """List QA's verdicts, the newest first."""
+    user = signed_in(request)
+    if not may_anywhere(user, Verb.VIEW_BUILD):
+        return forbidden(request, may(user, Verb.VIEW_BUILD), "reviews.list")
+    filters = (
+        environment_filter(user, Verb.VIEW_BUILD),
+        Filter("verdict", "Verdict", "verdict", Review.Verdict.choices),
+    )
+    rows = Review.objects.filter(
+        environment__in=Environment.objects.visible_to(user, Verb.VIEW_BUILD)
+    ).select_related("build__environment", "reviewed_by")
+    found = listing(request, rows, filters, ["comment", "reviewed_by__username"])
+    return show(request, "promotion/reviews.html", "Reviews", listing=found)
+
+
 def _build(request: HttpRequest, slug: str, number: int) -> Build:
     environment = environment_for(request, slug, Verb.VIEW_BUILD)
     return get_object_or_404(

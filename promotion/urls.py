@@ -17,6 +17,7 @@ urlpatterns = [
     path("environment/<slug:slug>/lock/", environment_views.lock_environment, name="lock"),
     path("environment/<slug:slug>/unlock/", environment_views.unlock_environment, name="unlock"),
     path("builds/", build_views.builds, name="builds"),
+    path("reviews/", build_views.reviews, name="reviews"),
     path("builds/<slug:slug>/<int:number>/", build_views.build, name="build"),
     path("builds/<slug:slug>/<int:number>/review/", build_views.review_build, name="review"),
     path("builds/<slug:slug>/<int:number>/prepare/", build_views.prepare_build, name="prepare"),

@@ -161,3 +161,26 @@ def test_deleting_is_by_exact_name_and_again_is_harmless(writer: ClusterWriter, 
 
 def test_running_searches_are_counted(writer: ClusterWriter, flows: str) -> None:
     assert writer.searches_running([flows]) == 0
+
+
+def test_more_names_than_a_request_line_holds_are_asked_for_in_parts(
+    writer: ClusterWriter, flows: str
+) -> None:
+    absent = [f"console-test-{'x' * 90}-{number}" for number in range(100)]
+    assert list(writer.states([*absent, flows])) == [flows]
+    assert list(writer.marks([flows])) == [flows]
+    writer.delete(absent)
+
+
+def test_the_clusters_room_is_read_from_its_own_settings(writer: ClusterWriter, flows: str) -> None:
+    assert writer.capacity().flooded == ()
+    body = {"transient": {"cluster.max_shards_per_node": 1}}
+    writer.connection.request("PUT", "/_cluster/settings", body=body)
+    try:
+        assert writer.capacity().free_shards == 0
+    finally:
+        body = {"transient": {"cluster.max_shards_per_node": None}}  # type: ignore[dict-item]
+        writer.connection.request("PUT", "/_cluster/settings", body=body)
+    free = writer.capacity().free_shards
+    assert free is not None
+    assert free > 100

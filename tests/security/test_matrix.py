@@ -34,6 +34,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:lock": ("post", "production", (302, 403, 403)),
     "promotion:unlock": ("post", "production", (302, 403, 403)),
     "promotion:builds": ("get", "", (200, 200, 403)),
+    "promotion:reviews": ("get", "", (200, 200, 403)),
     "promotion:build": ("get", B, (200, 200, 404)),
     "promotion:review": ("post-approve", B, (403, 302, 404)),
     "promotion:prepare": ("post", B, (302, 403, 404)),
