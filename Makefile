@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Each runs the tests of whole files, with an engine of its own.
+WORKERS ?= 2
 TEST_ENV := ENV_FILE=devtools/test.env
 
 .PHONY: help venv java system lock demo demo-reset demo-check test lint format clean
@@ -55,7 +57,7 @@ system:
 	@devtools/system-packages
 
 test: system $(if $(TEST_ELASTICSEARCH_URL),,java) lint ## Set up everything, check and test: what CI runs
-	$(TEST_ENV) $(BIN)/python -m pytest
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

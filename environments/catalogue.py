@@ -1,6 +1,6 @@
 """Which kinds of Tracardi documents exist, and what the console does with each.
 
-Pure: no Django, no I/O. Facts are from design section 3, measured on Tracardi 0.8.1 and 0.8.2.
+Pure: no Django, no I/O. Facts are from docs/tracardi.md, measured on Tracardi 0.8.1 and 0.8.2.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """One Tracardi document: its decoded form, its noise, its digests, its title.
 
-Pure: no Django, no I/O. Facts are from design section 3, digests from section 4.
+Pure: no Django, no I/O. Facts are from docs/tracardi.md, digests from docs/adr/ (0005, 0008).
 """
 
 import base64
@@ -153,8 +153,3 @@ def title(doc_id: str, source: Mapping[str, Any]) -> str:
     """Return the document's name for people, or its id where it has none."""
     name = source.get("name")
     return name if isinstance(name, str) and name.strip() else doc_id
-
-
-def tidy(raw: bytes) -> bytes:
-    """Return raw JSON on one line; a JSON string holds no raw line break, so no value changes."""
-    return raw.replace(b"\r", b" ").replace(b"\n", b" ")

@@ -1,6 +1,6 @@
 """A document as a person may see it: decoded, with every secret replaced by a mask.
 
-Pure: no Django, no I/O. Where secrets live is from design section 3. In doubt a value is masked:
+Pure: no Django, no I/O. Where secrets live is from docs/tracardi.md. In doubt a value is masked:
 a reviewer can do without it, and a secret that was shown cannot be taken back.
 """
 

@@ -1,6 +1,6 @@
 """How Tracardi names its indices, aliases and templates, and how the console names its own.
 
-Pure: no Django, no I/O. Facts are from design section 3.
+Pure: no Django, no I/O. Facts are from docs/tracardi.md.
 """
 
 import hashlib

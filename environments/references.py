@@ -1,6 +1,6 @@
 """What a document refers to: for dependencies, and to find references that lead nowhere.
 
-Pure: no Django, no I/O. The list is from design section 3.
+Pure: no Django, no I/O. The list is from docs/tracardi.md.
 """
 
 from collections.abc import Iterator, Mapping
@@ -150,7 +150,7 @@ def _all(resource: str, plain: Mapping[str, Any]) -> Iterator[Reference]:
 
 
 def references(resource: str, doc_id: str, source: Mapping[str, Any]) -> tuple[Reference, ...]:
-    """Return what the document refers to, in the order of design section 3.
+    """Return what the document refers to, in the order of docs/tracardi.md.
 
     An encoded field that cannot be decoded has none. The event source that each install of
     Tracardi rewrites has none either.

@@ -94,6 +94,6 @@ def cancel(actor: Actor, promotion: Promotion) -> None:
         if asked:
             record(actor, action, promotion)
     if not asked:
-        words = f"{promotion} is live or has ended, so it cannot be cancelled. Roll back instead."
+        words = f"{promotion} switches just now, or has ended: it cannot be cancelled any more."
         raise refuse(actor, action, promotion.environment, words)
     promotion.refresh_from_db()

@@ -71,7 +71,9 @@ def readiness(actor: Actor, build: Build, target: Environment) -> Readiness:
     """Return whether a build can go live in its target now, and if not, why."""
     if problem := promote_problem(actor, build, target):
         return Readiness(problem)
-    if is_live_already(build, target):
+    live = StoredGeneration.live_in(target)
+    is_live = is_live_already(build, target)
+    if is_live and not (live is not None and live.may_be_edited):
         return Readiness(f"{target} serves what {build} holds already.")
     if (running := running_in(target)) is not None:
         return Readiness(f"{running} is running.", moving=True)
@@ -80,6 +82,9 @@ def readiness(actor: Actor, build: Build, target: Environment) -> Readiness:
         return Readiness(prepared=ready)
     if last is not None and last.is_active:
         return Readiness(f"{build} is being prepared.", moving=True)
+    if is_live:
+        words = f"{target} serves {build}, but was open to edits by hand since. Prepare it to see."
+        return Readiness(words, can_prepare=True)
     if last is not None and last.status in {Promotion.Status.FAILED, Promotion.Status.ERRORED}:
         words = f"It could not be prepared: {last.message}"
         return Readiness(words, can_prepare=True)

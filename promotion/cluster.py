@@ -1,13 +1,19 @@
 """A real Elasticsearch or OpenSearch as the promotion engine sees it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
-from environments.elastic import Connection, Refused, Unauthorised, Unreachable
+from environments.elastic import (
+    Connection,
+    ElasticError,
+    Refused,
+    Unauthorised,
+    Unreachable,
+)
 from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown, Temporary
 from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
@@ -174,7 +180,8 @@ class ClusterReader:
                     "/_search/scroll", {"scroll": "2m", "scroll_id": page.scroll_id}, {}
                 )
         finally:
-            with translated():
+            # Gone with its index, where a reader stopped early because of what it found.
+            with suppress(ElasticError):
                 self.connection.request(
                     "DELETE", "/_search/scroll", body={"scroll_id": page.scroll_id}
                 )

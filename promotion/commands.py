@@ -12,7 +12,7 @@ from accounts.audit import command_actor
 from accounts.models import User
 from accounts.roles import Verb
 from environments.models import Environment
-from promotion.engine.errors import MachineryError, PromotionError, RuleBroken
+from promotion.engine.errors import LeaseLost, MachineryError, PromotionError, RuleBroken
 from promotion.models import Build, Promotion
 from promotion.services import NotAllowedError, authorise
 
@@ -66,7 +66,7 @@ class ActingCommand(BaseCommand):
 def problem(error: PromotionError) -> tuple[dict[str, Any], int]:
     """Return what a command prints about an error, and its exit code."""
     status, code = "refused", REFUSED
-    if isinstance(error, MachineryError):
+    if isinstance(error, MachineryError | LeaseLost):
         status, code = "errored", FAILED
     elif error.ended_promotion:
         status, code = "failed", FAILED

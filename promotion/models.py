@@ -332,6 +332,12 @@ class StoredGeneration(models.Model):
         return cls.objects.filter(environment=environment, is_live=True).first()
 
     @property
+    def may_be_edited(self) -> bool:
+        """Whether it was open to edits by hand at any time since it went live."""
+        open_since = models.Q(locked_at=None) | models.Q(locked_at__gt=self.live_since)
+        return Unlocking.objects.filter(open_since, environment=self.environment_id).exists()
+
+    @property
     def generation(self) -> Generation:
         facts: dict[str, Any] = self.facts
         return Generation.from_dict(facts)

@@ -139,24 +139,23 @@ def check_health(writer: ClusterWriter) -> None:
     """Check that the cluster is fit to be changed.
 
     Raises:
-        PreflightFailed: it is red, or over its flood stage.
+        PreflightFailed: it is red.
     """
-    _raise_errors(
-        [*preflight.check_health(writer.health()), *preflight.check_disks(writer.capacity())]
-    )
+    _raise_errors(preflight.check_health(writer.health()))
 
 
 def check_room(writer: ClusterWriter, plan: Plan) -> None:
     """Check that the cluster has room for the indices that a plan makes.
 
     Raises:
-        PreflightFailed: it has not.
+        PreflightFailed: it has not, or a disk is over the flood stage.
     """
     # One shard more, with its copy, is the marker's.
     shards = 2
     for part in plan.fresh:
         shards += preflight.shards_of(writer.states([part.live.index])[part.live.index])
-    _raise_errors(preflight.check_shards(writer.capacity(), shards))
+    room = writer.capacity()
+    _raise_errors([*preflight.check_disks(room), *preflight.check_shards(room, shards)])
 
 
 def _raise_errors(findings: list[Finding]) -> None:

@@ -81,11 +81,14 @@ def request_preparation(
 ) -> Promotion | None:
     """Have the worker prepare a build, if it needs to be; return the record of it.
 
-    None where the target is not adopted, serves it already, or has it prepared or under way.
+    None where the target is not adopted, serves it already, or has it prepared or under way. What
+    is live is prepared once more only for a person, to discard what was edited by hand.
     """
     from promotion.tasks import prepare_build  # the task runs this module
 
-    if StoredGeneration.live_in(target) is None or is_live_already(build, target):
+    live = StoredGeneration.live_in(target)
+    by_person = actor is not None and actor.user is not None
+    if live is None or (is_live_already(build, target) and not (by_person and live.may_be_edited)):
         return None
     ready, last = current_preparation(target), last_preparation(build, target)
     if ready is not None and ready.build is not None and ready.build.content == build.content:

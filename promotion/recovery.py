@@ -193,7 +193,8 @@ def _recover_adoption(writer: ClusterWriter, promotion: Promotion) -> None:
         )
         if generation is None or generation.marker != mine:
             generation = give_up_adoption(writer, promotion)
-        if generation is not None:
-            complete_adoption(actor, writer, promotion, generation)
+        if generation is None:
+            conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
             return
-        conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
+        complete_adoption(actor, writer, promotion, generation)
+    prepare_again(environment)

@@ -11,7 +11,13 @@ from environments.models import Environment
 from promotion.beginning import begin, refuse
 from promotion.claim import Claim, claimed, holder_of
 from promotion.engine import release
-from promotion.engine.errors import RuleBroken
+from promotion.engine.errors import (
+    LeaseLost,
+    OutcomeUnknown,
+    PromotionError,
+    RuleBroken,
+    Temporary,
+)
 from promotion.engine.plan import Generation
 from promotion.journal import commit, conclude, ending, move, step
 from promotion.models import Promotion, StoredGeneration, Unlocking
@@ -67,13 +73,13 @@ def run_release(
     with ending(actor, promotion):
         writer = writer_for(environment)
         with claimed(writer, environment, holder_of(promotion)) as held:
+            if promotion.switching_at is None:
+                # From the first block on it cannot be stopped half-way: only gone on with.
+                commit(promotion)
             with step(promotion, "look", "Look at what is live") as note:
                 keep_before(writer, promotion)
                 live = _live_now(writer, promotion)
                 note.detail = f"Generation {live.number}"
-            if promotion.switching_at is None:
-                # What follows cannot be stopped half-way: only gone on with.
-                commit(promotion)
             if not release.is_handed_over(writer, naming, live):
                 _hand_over(writer, promotion, held, live)
             held.check()
@@ -119,8 +125,16 @@ def _live_now(writer: ClusterWriter, promotion: Promotion) -> Generation:
             raise RuleBroken(f"{promotion.environment} is not adopted. Nothing was changed.")
         return stored.generation
     recorded = Generation.from_dict(facts)
-    writer.block([held.index for held in recorded.resources.values()])
-    live = look(writer, promotion.environment).generation
+    indices = [held.index for held in recorded.resources.values()]
+    writer.block(indices)
+    try:
+        live = look(writer, promotion.environment).generation
+    except PromotionError as error:
+        # What is unsure is gone on with; else an unlocked environment stays open.
+        unsure = isinstance(error, LeaseLost | OutcomeUnknown | Temporary)
+        if not unsure and Unlocking.of(promotion.environment) is not None:
+            writer.unblock(indices)
+        raise
     promotion.made_facts = live.to_dict()
     promotion.save(update_fields=["made_facts"])
     return live
@@ -143,7 +157,9 @@ def _remove_generations(writer: ClusterWriter, environment: Environment) -> int:
         StoredGeneration.objects.filter(environment=environment).values_list("marker", flat=True)
     )
     writer.delete([name for name in made if not states[name].aliases])
-    writer.delete(markers)
+    # Of preparations too, which belong to what was live.
+    left = writer.states([environment.naming.marker_pattern])
+    writer.delete([*markers, *(name for name, state in left.items() if not state.aliases)])
     return len(made)
 
 

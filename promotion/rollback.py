@@ -10,6 +10,7 @@ from promotion.claim import Claim, claim, holder_of
 from promotion.engine.errors import LeaseLost, PromotionError, RuleBroken, Unfinished
 from promotion.engine.lease import take_generation
 from promotion.engine.plan import Plan
+from promotion.engine.ports import fingerprint
 from promotion.engine.preflight import consents as consents_for
 from promotion.journal import ending, move, step
 from promotion.live import go_live
@@ -18,10 +19,12 @@ from promotion.planning import (
     Live,
     check_health,
     check_ours,
+    check_room,
     generation_numbers,
     indices_of,
     look,
     plan_for,
+    recorded_live,
     writer_for,
 )
 from promotion.preparing import discard, fill_generation, remember_plan
@@ -133,6 +136,7 @@ def _plan(
             ),
             attempt=promotion.token,
         )
+        check_room(writer, plan)
         remember_plan(promotion, plan)
         note.detail += f"{len(plan.changed)} of {len(plan.resources)} resources change"
         if plan.fresh:
@@ -146,9 +150,21 @@ def drift_findings(now: Live) -> list[dict[str, str]]:
 
 
 def drift_in(target: Environment) -> list[dict[str, str]]:
-    """Return the findings that a rollback of an adopted target asks consent to, just now.
+    """Return the findings that a rollback of an adopted target may ask consent to, just now.
+
+    Only reads fingerprints: an edit that was undone by hand is among them too.
 
     Raises:
         PromotionError: the target could not be looked at.
     """
-    return drift_findings(look(writer_for(target), target))
+    writer = writer_for(target)
+    recorded = recorded_live(writer, target)
+    states = writer.states([held.index for held in recorded.resources.values()])
+    marks = writer.marks(list(states))
+    moved = [
+        name
+        for name, held in recorded.resources.items()
+        if held.index not in states
+        or fingerprint(states[held.index], marks[held.index]) != held.fingerprint
+    ]
+    return [finding.to_dict() for finding in consents_for({}, moved)]

@@ -118,7 +118,7 @@ def promotion(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one promotion; htmx asks for its moving part alone."""
     user = signed_in(request)
     shown = get_object_or_404(visible_promotions(user), pk=pk)
-    cancellable = shown.is_active and shown.live_at is None and not shown.cancel_requested
+    cancellable = shown.is_active and shown.switching_at is None and not shown.cancel_requested
     partial = bool(getattr(request, "htmx", False))
     template = "promotion/progress.html" if partial else "promotion/promotion.html"
     return show(

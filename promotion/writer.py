@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
-from environments import documents
 from environments.elastic import Refused
 from environments.naming import LEASE_INDEX
 from promotion.cluster import ClusterReader, batches, translated
@@ -90,7 +89,8 @@ class ClusterWriter(ClusterReader):
             MachineryError: the engine refused a document; its id and reason are named.
         """
         count = 0
-        for body, number in _bulks(documents):
+        alone: list[tuple[str, bytes]] = []
+        for body, number in _bulks(_on_one_line(documents, alone)):
             with translated():
                 answer = self.connection.request(
                     "POST",
@@ -101,7 +101,17 @@ class ClusterWriter(ClusterReader):
             if answer["errors"]:
                 raise MachineryError(_refusal(answer["items"]))
             count += number
-        return count
+        for doc_id, raw in alone:
+            path = f"/{quote(index)}/_doc/{quote(doc_id, safe='')}"
+            with translated():
+                try:
+                    self.connection.request("PUT", path, body=raw.decode())
+                except Refused as error:
+                    if error.temporary:
+                        raise
+                    item = {"_id": doc_id, "error": {"reason": error.detail}}
+                    raise MachineryError(_refusal([{"index": item}])) from error
+        return count + len(alone)
 
     def block(self, names: Sequence[str]) -> None:
         """See `Writer.block`."""
@@ -235,11 +245,25 @@ class ClusterWriter(ClusterReader):
 SMALL: Final = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
 
 
+def _on_one_line(
+    documents: Iterable[tuple[str, bytes]], alone: list[tuple[str, bytes]]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the documents that a bulk request can carry byte for byte; keep the others in `alone`.
+
+    Its lines end at a line break, of which a stored document may hold some between its members.
+    """
+    for doc_id, raw in documents:
+        if b"\n" in raw or b"\r" in raw:
+            alone.append((doc_id, raw))
+        else:
+            yield doc_id, raw
+
+
 def _bulks(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, int]]:
     lines: list[str] = []
     size = 0
     for doc_id, raw in sources:
-        line = documents.tidy(raw).decode()
+        line = raw.decode()
         if lines and (size + len(line) > BULK_BYTES or len(lines) >= 2 * BULK_DOCUMENTS):
             yield "\n".join(lines) + "\n", len(lines) // 2
             lines, size = [], 0

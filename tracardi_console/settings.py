@@ -135,7 +135,7 @@ TASKS = {
 # How long a worker's claim on a promotion holds without being renewed, and how often it is.
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
 LEASE_RENEW_SECONDS = env.float("LEASE_RENEW_SECONDS", default=10.0)
-# How many distinct earlier generations are kept for rolling back.
+# How many distinct generations are kept, the live one among them; where Roll back goes, always.
 KEPT_GENERATIONS = env.int("KEPT_GENERATIONS", default=3)
 # A larger document is refused by capture, with its name.
 MAX_DOCUMENT_BYTES = env.int("MAX_DOCUMENT_BYTES", default=10 * 1024 * 1024)

@@ -1,4 +1,4 @@
-"""Replaces an environment's plain indices by a first generation, once (design section 5)."""
+"""Replaces an environment's plain indices by a first generation, once (docs/promotion.md)."""
 
 from collections.abc import Callable, Mapping
 

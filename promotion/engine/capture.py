@@ -1,4 +1,4 @@
-"""Reads an environment's promoted resources as one consistent cut (design section 4)."""
+"""Reads an environment's promoted resources as one consistent cut (docs/promotion.md)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""A worker's expiring claim on an environment, kept in the target cluster (design section 5).
+"""A worker's expiring claim on an environment, kept in the target cluster (docs/promotion.md).
 
 One document an environment, changed only by compare-and-swap, so that two consoles with separate
 databases cannot collide. Two machines' clocks are never compared: a claim is over when it stood

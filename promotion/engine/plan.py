@@ -1,4 +1,4 @@
-"""The ordered intent of a promotion, computed without side effects (design section 5)."""
+"""The ordered intent of a promotion, computed without side effects (docs/promotion.md)."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -20,7 +20,7 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What identifies an index's content without reading it (design section 4).
+    """What identifies an index's content without reading it (docs/tracardi.md).
 
     `max_seq_no` holds one number a primary, in shard order; it moves at once on every write.
     `settings` is a digest of the settings without blocks and other volatile keys.
@@ -120,7 +120,7 @@ class AliasAction:
             body["alias"] = self.alias
         if self.kind == "add":
             # Every holder is a write index: another index's add then fails the whole request,
-            # which is the compare-and-swap that works on all engines (design section 5).
+            # which is the compare-and-swap that works on all engines (docs/tracardi.md).
             body["is_write_index"] = True
         return {self.kind: body}
 

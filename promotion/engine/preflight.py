@@ -124,7 +124,7 @@ def consents(counts: Mapping[str, Counts], drifted: list[str]) -> list[Finding]:
                 f"drift:{resource}",
                 Severity.WARNING,
                 f"Production's {resource} was changed since it was last promoted.",
-                "Agree to overwrite it; what it holds was captured as a build.",
+                "Agree to overwrite it; what it holds is kept as a build first.",
                 resource,
             )
         )

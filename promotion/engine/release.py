@@ -2,7 +2,7 @@
 
 The concrete name is an alias that must go before a clone can take its name, and a writer that
 does not stop would make an unmapped index there. Temporary templates of highest priority catch
-it: what it creates is mapped, write-blocked and empty, and the writer gets 403 (design section 5).
+it: what it creates is mapped, write-blocked and empty, and the writer gets 403 (docs/promotion.md).
 """
 
 from collections.abc import Callable

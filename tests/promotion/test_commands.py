@@ -50,6 +50,9 @@ def test_the_main_job_on_the_command_line(
     code, promoted = run("promote", "staging:1", "production", "--as", "administrator")
     assert code == 0
     assert {step["status"] for step in promoted["steps"]} == {"succeeded"}
+    code, again = run("promote", "staging:1", "production", "--as", "administrator")
+    assert (code, again["status"]) == (3, "refused")
+    assert "already" in again["message"]
     code, back = run("rollback", "production", "--as", "administrator")
     assert (code, back["kind"]) == (0, "rollback")
     code, released = run("release", "production", "--as", "administrator")

@@ -9,12 +9,19 @@ from environments.elastic import Connection, Refused, connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.beginning import cancel
+from promotion.buttons import readiness
 from promotion.engine.errors import Aborted, Mismatch, RuleBroken, StalePlan
 from promotion.live import finish
 from promotion.locking import lock, unlock
 from promotion.models import Build, Promotion, Review, StoredGeneration, Unlocking
 from promotion.planning import indices_of
-from promotion.preparing import current_preparation, newest_approved, prepare
+from promotion.preparing import (
+    current_preparation,
+    newest_approved,
+    prepare,
+    request_preparation,
+    run_preparation,
+)
 from promotion.promotions import promote
 from promotion.releasing import request_release, run_release
 from promotion.rollback import drift_in, rollback
@@ -333,3 +340,28 @@ def test_odd_ids_arrive_as_they_are(
     writer.load(index, [(doc_id, b'{"name": "Odd"}') for doc_id in ids])
     assert ship().status == "succeeded"
     assert served(adopted, "segment").keys() >= set(ids)
+
+
+def test_what_was_edited_by_hand_is_discarded_by_promoting_the_live_build_again(
+    ship: Ship,
+    people: People,
+    staging: Environment,
+    adopted: Environment,
+    put: Put,
+    engine: Connection,
+) -> None:
+    put("segment", "new", '{"name": "New"}')
+    build = ship().build
+    assert build is not None
+    assert not readiness(people.admin, build, adopted).can_prepare
+    unlock(people.admin, adopted, "An edit by hand")
+    index = adopted.naming.concrete("rule")
+    engine.request("PUT", f"/{index}/_doc/by-hand", body={"name": "By hand"})
+    assert readiness(people.admin, build, adopted).can_prepare
+    waiting = request_preparation(build, adopted, people.admin)
+    assert waiting is not None
+    ready = run_preparation(waiting)
+    codes = [finding["code"] for finding in ready.consents_due]
+    made = promote(people.admin, build, adopted, plan_digest=ready.plan_digest, consents=codes)
+    assert finish(made).status == "succeeded"
+    assert "by-hand" not in served(adopted, "rule")

@@ -73,11 +73,16 @@ def test_a_new_index_equals_the_one_it_is_made_like(
         writer.create(copy, like)
 
 
-def test_a_document_with_line_breaks_keeps_its_values(writer: ClusterWriter, flows: str) -> None:
+def test_a_document_with_line_breaks_arrives_byte_for_byte(
+    writer: ClusterWriter, flows: str
+) -> None:
     pretty = json.dumps({"name": "a\nb", "id": "x"}, indent=2).encode()
-    writer.load(flows, [("ä/b", pretty)])
+    assert writer.load(flows, [("plain", b'{"name": "x"}'), ("ä/b", pretty)]) == 2
     writer.refresh([flows])
-    assert json.loads(dict(writer.read(flows))["ä/b"]) == {"name": "a\nb", "id": "x"}
+    found = dict(writer.read(flows))
+    assert (found["plain"], found["ä/b"]) == (b'{"name": "x"}', pretty)
+    with pytest.raises(MachineryError, match=r"'bad'.*strict"):
+        writer.load(flows, [("bad", b'{\n"nonsense": 1}')])
 
 
 def test_a_document_against_the_mapping_is_refused_by_name(

@@ -19,10 +19,11 @@ from promotion.engine.errors import PromotionError
 from promotion.engine.preflight import consents
 from promotion.models import Build
 from promotion.planning import check_build, look, plan_for, writer_for
+from promotion.preparing import current_preparation
 
 
 class Command(BaseCommand):
-    help = "Print what promoting a build to a target would change. Changes nothing."
+    help = "Print what promoting a build to a target would change. Changes nothing in it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("build", help="ENVIRONMENT:NUMBER")
@@ -52,6 +53,8 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"  {row['resource']:<26} +{row['added']} ~{row['changed']} -{row['removed']}"
             )
+        if facts["prepared_plan"]:
+            self.stdout.write(f"  Prepared as plan {facts['prepared_plan']}")
         for finding in facts["consents"]:
             self.stdout.write(f"  Needs consent: {finding['message']} [{finding['code']}]")
 
@@ -75,11 +78,15 @@ def _plan(build: Build, target: Environment) -> dict[str, Any]:
         for name, c in plan.counts.items()
     ]
     words = f"{len(rows)} of {len(plan.resources)} resources would change in {target}."
+    ready = current_preparation(target)
+    if ready is not None and (ready.build is None or ready.build.content != build.content):
+        ready = None
     due = [finding.to_dict() for finding in consents(plan.counts, list(live.drifted))]
     return {
         "status": "done",
         "message": words if rows else f"{build} is what {target} serves already.",
         "base_generation": plan.base,
+        "prepared_plan": ready.plan_digest if ready is not None else None,
         "drifted": list(live.drifted),
         "resources": rows,
         "consents": due,

@@ -13,7 +13,8 @@ from promotion.commands import (
     outcome_of,
 )
 from promotion.live import finish
-from promotion.preparing import current_preparation, prepare
+from promotion.models import StoredGeneration
+from promotion.preparing import current_preparation, is_live_already, prepare
 from promotion.promotions import promote, promote_problem
 
 
@@ -25,7 +26,9 @@ class Command(ActingCommand):
         parser.add_argument("target", help="the target's slug")
         parser.add_argument("--comment", default="", help="kept with the promotion")
         parser.add_argument(
-            "--plan", help="the digest of the plan that you confirmed; without it, the present one"
+            "--plan",
+            help="the digest of the plan that you confirmed, as `plan` prints it for a prepared "
+            "build; without it, the present one",
         )
         parser.add_argument(
             "--consent",
@@ -47,6 +50,11 @@ class Command(ActingCommand):
             self.judge(user, target, "promote.requested")
             if problem := promote_problem(actor, build, target):
                 words = f"{problem} Nothing was changed."
+                raise refuse(actor, "promote.requested", target, words)
+            live = StoredGeneration.live_in(target)
+            edited = live is not None and live.may_be_edited
+            if is_live_already(build, target) and not edited:
+                words = f"{target} serves what {build} holds already. Nothing was changed."
                 raise refuse(actor, "promote.requested", target, words)
             ready = prepare(build, target)
         promotion = promote(
