@@ -15,6 +15,7 @@ from environments.browser import documents as read_documents
 from environments.catalogue import Resource
 from environments.charts import DEFAULT_SPAN, SPANS, draw, edges, period
 from environments.dashboards import Figures, figures, markers
+from environments.documents import title
 from environments.elastic import ElasticError
 from environments.models import Environment
 
@@ -116,18 +117,18 @@ def documents(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
 def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> HttpResponse:
     """Show one document, decoded, with its secrets masked."""
     environment, kind = _resource(request, slug, resource)
-    problem, text = "", ""
+    problem, text, name = "", "", doc_id
     try:
         found = read_document(environment, kind, doc_id)
         if found is None:
             raise Http404
-        text = as_text(found)
+        text, name = as_text(found), title(doc_id, found)
     except ElasticError as error:
         problem = str(error)
     return show(
         request,
         "environments/document.html",
-        doc_id,
+        name,
         status=503 if problem else 200,
         shown=environment,
         resource=kind,
