@@ -3,6 +3,7 @@
 from django.conf import settings
 
 from environments.models import Environment
+from environments.naming import Naming
 from promotion.models import Promotion, StoredGeneration
 from promotion.writer import ClusterWriter
 
@@ -19,15 +20,25 @@ def clean_up(writer: ClusterWriter, environment: Environment) -> list[str]:
     _keep_last(environment, live)
     needed, naming = _needed(environment), environment.naming
     there = writer.states([*naming.search_patterns(), naming.marker_pattern])
-    recorded = _recorded(environment)
-    gone = [
-        name
-        for name, state in there.items()
-        if name in recorded and name not in needed and not state.aliases
-    ]
+    free = [n for n, state in there.items() if n not in needed and not state.aliases]
+    recorded = _recorded(environment, generation_numbers(naming, free))
+    gone = [name for name in free if name in recorded]
     if gone:
         writer.delete(sorted(gone))
     return gone
+
+
+def generation_numbers(naming: Naming, names: list[str]) -> set[int]:
+    """Return the generations that indices and markers of those names belong to."""
+    marker = naming.marker_pattern.removesuffix("*")
+    found = set()
+    for name in names:
+        what = naming.classify(name)
+        if what is not None and what.number is not None:
+            found.add(what.number)
+        elif name.startswith(marker):
+            found.add(int(name.removeprefix(marker).partition("-")[0]))
+    return found
 
 
 def _keep_last(environment: Environment, live: StoredGeneration) -> None:
@@ -63,11 +74,14 @@ def _needed(environment: Environment) -> set[str]:
     return names
 
 
-def _recorded(environment: Environment) -> set[str]:
+def _recorded(environment: Environment, numbers: set[int]) -> set[str]:
+    """Return the names that this console made for some generations, as it recorded them."""
     names: set[str] = set()
-    for promotion in Promotion.objects.filter(environment=environment).exclude(plan_facts=None):
+    ours = Promotion.objects.filter(environment=environment, plan_facts__number__in=numbers)
+    for promotion in ours:
         if (plan := promotion.plan) is not None:
             names |= {plan.marker, *(part.next_index for part in plan.fresh)}
-    for stored in StoredGeneration.objects.filter(environment=environment, is_kept=False):
+    gone = StoredGeneration.objects.filter(environment=environment, is_kept=False)
+    for stored in gone.filter(number__in=numbers):
         names |= {stored.marker, *(h.index for h in stored.generation.resources.values())}
     return names

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
+
+import msgspec
 
 from environments.documents import canonical
 from environments.naming import Naming
@@ -37,7 +39,7 @@ class Generation:
     resources: Mapping[str, Held]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(msgspec.to_builtins(self))
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
@@ -101,7 +103,7 @@ class Plan:
         return {part.resource: part.counts for part in self.resources if part.counts.any}
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(msgspec.to_builtins(self))
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
