@@ -154,11 +154,12 @@ def _check(writer: ClusterWriter, environment: Environment) -> dict[str, IndexSt
             "changed. Release it there first."
         )
     resolve(environment.naming, states)
+    room = writer.capacity()
     found = errors(
         [
-            *preflight.check_health(writer.health()),
-            *preflight.check_disks(writer.capacity()),
-            *preflight.check_shards(writer.capacity(), _shards(environment, states)),
+            *preflight.check_health(room.health),
+            *preflight.check_disks(room),
+            *preflight.check_shards(room, _shards(environment, states)),
             *preflight.check_indices(environment.naming, list(states)),
         ]
     )
@@ -202,6 +203,7 @@ def _give_up(writer: ClusterWriter, promotion: Promotion) -> Generation | None:
     states = indices_of(writer, promotion.environment)
     if any(states[name].aliases for name in clones if name in states):
         generation = Generation.from_dict(made)
+        writer.make_marker(generation.marker)
         writer.put_marker(generation.marker, generation.to_dict())
         writer.switch([AliasAction("add", generation.marker, naming.marker_alias)])
         return generation

@@ -19,6 +19,10 @@ from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
 PAGE: Final = 500
 PATH_BYTES: Final = 3000
+CAPACITY_SETTINGS: Final = (
+    "*.cluster.routing.allocation.disk.threshold_enabled,"
+    "*.cluster.routing.allocation.disk.watermark.flood_stage,*.cluster.max_shards_per_node"
+)
 _BYTES: Final = {"kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4, "pb": 1024**5}
 # They differ between equal indices, or move without a change of meaning.
 _VOLATILE: Final = (
@@ -46,8 +50,8 @@ class _Hits(msgspec.Struct):
 class _Page(msgspec.Struct):
     hits: _Hits
     timed_out: bool
-    scroll_id: str = msgspec.field(name="_scroll_id")
     shards: dict[str, Any] = msgspec.field(name="_shards")
+    scroll_id: str = msgspec.field(name="_scroll_id", default="")
 
 
 @contextmanager
@@ -100,20 +104,22 @@ class ClusterReader:
             raw = self.connection.request(
                 "GET",
                 "/_cluster/settings",
-                params={"include_defaults": "true", "flat_settings": "true"},
+                params={"include_defaults": "true", "filter_path": CAPACITY_SETTINGS},
             )
             disks = self.connection.request(
                 "GET", "/_cat/allocation", params={"format": "json", "bytes": "b"}
             )
             health = self.connection.request("GET", "/_cluster/health")
-        settings = {**raw.get("defaults", {}), **raw["persistent"], **raw["transient"]}
+        settings: dict[str, Any] = {}
+        for level in ("defaults", "persistent", "transient"):
+            settings |= _flat(raw.get(level, {}))
         flooded = [disk["node"] for disk in disks if _is_flooded(disk, settings)]
         limit = settings.get("cluster.max_shards_per_node")
         free = None
         if limit is not None:
             most = int(limit) * health["number_of_data_nodes"]
             free = max(0, most - health["active_shards"] - health["unassigned_shards"])
-        return Capacity(tuple(flooded), free)
+        return Capacity(str(health["status"]), tuple(flooded), free)
 
     def states(self, names: Sequence[str]) -> dict[str, IndexState]:
         """See `Reader.states`; one request for as many names as a path holds."""
@@ -167,11 +173,15 @@ class ClusterReader:
 
     def read(self, index: str) -> Iterator[tuple[str, bytes]]:
         """See `Reader.read`; holds one page of PAGE documents in memory."""
-        page = self._page(
-            f"/{quote(index)}/_search",
-            {"size": PAGE, "sort": ["_doc"], "query": {"match_all": {}}},
-            {"scroll": "2m"},
-        )
+        path = f"/{quote(index)}/_search"
+        query = {"size": PAGE, "sort": ["_doc"], "query": {"match_all": {}}}
+        page = self._page(path, query, {})
+        if len(page.hits.hits) < PAGE:
+            # Most are this small, and need no scroll to be kept and cleared.
+            for hit in page.hits.hits:
+                yield hit.id, bytes(hit.source)
+            return
+        page = self._page(path, query, {"scroll": "2m"})
         try:
             while page.hits.hits:
                 for hit in page.hits.hits:
@@ -193,6 +203,16 @@ class ClusterReader:
         if page.timed_out or page.shards["failed"]:
             raise MachineryError("A read did not reach every shard. Nothing was captured.")
         return page
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{before}{name}.")
+        else:
+            found[before + name] = value
+    return found
 
 
 def _is_flooded(disk: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:

@@ -52,10 +52,10 @@ def go_live(
         commit(promotion)
 
     with step(promotion, "cutover", "Fence, then switch all names at once"):
-        keep_before(writer, promotion)
+        states = keep_before(writer, promotion)
         locked = Unlocking.of(target) is None
         try:
-            cutover(writer, held.lease, plan, made, target.naming, last_look)
+            cutover(writer, held.lease, plan, made, target.naming, last_look, states)
         except PromotionError as error:
             unsure = isinstance(error, OutcomeUnknown) and promotion.switching_at is not None
             if unsure or isinstance(error, LeaseLost):

@@ -15,7 +15,7 @@ from promotion.engine.diff import Counts, count
 from promotion.engine.errors import PreflightFailed, RuleBroken
 from promotion.engine.manifest import TreeDigests
 from promotion.engine.plan import Generation, Held, Plan, make_plan
-from promotion.engine.ports import Captured, CapturedResource, IndexState, fingerprint
+from promotion.engine.ports import Capacity, Captured, CapturedResource, IndexState, fingerprint
 from promotion.models import Build, StoredGeneration, StoredTree
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
@@ -26,7 +26,7 @@ class Live:
     """What a target serves at this moment.
 
     `generation` has each resource as it is now, `drifted` the resources whose content is not what
-    was last promoted, `captured` what was read to know.
+    was last promoted, `captured` what was read to know, `states` all indices of the environment.
     """
 
     generation: Generation
@@ -87,7 +87,7 @@ def recorded_live(writer: ClusterWriter, environment: Environment) -> Generation
 def look(writer: ClusterWriter, environment: Environment) -> Live:
     """Return what an adopted environment serves; an index that nobody wrote to is not read."""
     recorded = recorded_live(writer, environment)
-    states = writer.states([held.index for held in recorded.resources.values()])
+    states = indices_of(writer, environment)
     digests = [held.tree.digest for held in recorded.resources.values()]
     # Another console with a database of its own may have promoted last.
     known = set(StoredTree.objects.filter(digest__in=digests).values_list("digest", flat=True))
@@ -111,12 +111,7 @@ def look(writer: ClusterWriter, environment: Environment) -> Live:
         for name, now in held.items()
         if now.tree.content != recorded.resources[name].tree.content
     )
-    return Live(
-        Generation(recorded.number, recorded.marker, held),
-        drifted,
-        found,
-        writer.states([part.index for part in held.values()]),
-    )
+    return Live(Generation(recorded.number, recorded.marker, held), drifted, found, states)
 
 
 def check_ours(environment: Environment, live: Live) -> None:
@@ -135,26 +130,23 @@ def check_ours(environment: Environment, live: Live) -> None:
         )
 
 
-def check_health(writer: ClusterWriter) -> None:
+def check_health(room: Capacity) -> None:
     """Check that the cluster is fit to be changed.
 
     Raises:
         PreflightFailed: it is red.
     """
-    _raise_errors(preflight.check_health(writer.health()))
+    _raise_errors(preflight.check_health(room.health))
 
 
-def check_room(writer: ClusterWriter, plan: Plan) -> None:
+def check_room(room: Capacity, plan: Plan, live: Live) -> None:
     """Check that the cluster has room for the indices that a plan makes.
 
     Raises:
         PreflightFailed: it has not, or a disk is over the flood stage.
     """
     # One shard more, with its copy, is the marker's.
-    shards = 2
-    for part in plan.fresh:
-        shards += preflight.shards_of(writer.states([part.live.index])[part.live.index])
-    room = writer.capacity()
+    shards = 2 + sum(preflight.shards_of(live.states[part.live.index]) for part in plan.fresh)
     _raise_errors([*preflight.check_disks(room), *preflight.check_shards(room, shards)])
 
 
@@ -164,7 +156,7 @@ def _raise_errors(findings: list[Finding]) -> None:
         raise PreflightFailed(f"{words} Nothing was changed.", tuple(findings))
 
 
-def check_build(writer: ClusterWriter, build: Build, live: Live, target: Environment) -> None:
+def check_build(room: Capacity, build: Build, live: Live, target: Environment) -> None:
     """Check everything that can be known before writing.
 
     Raises:
@@ -173,10 +165,10 @@ def check_build(writer: ClusterWriter, build: Build, live: Live, target: Environ
     parts = build.resources()
     state_of = {name: live.states[held.index] for name, held in live.generation.resources.items()}
     findings = [
-        *preflight.check_health(writer.health()),
-        *preflight.check_disks(writer.capacity()),
+        *preflight.check_health(room.health),
+        *preflight.check_disks(room),
         *preflight.check_versions(build.version, target.version),
-        *preflight.check_indices(target.naming, list(indices_of(writer, target))),
+        *preflight.check_indices(target.naming, list(live.states)),
     ]
     if build.version == target.version:
         digests = {name: part.mapping_digest for name, part in parts.items()}
@@ -206,15 +198,17 @@ def differences(live: Generation, wanted: Mapping[str, TreeDigests]) -> dict[str
     return counts
 
 
-def reusable(writer: ClusterWriter, environment: Environment) -> dict[str, list[Held]]:
+def reusable(
+    writer: ClusterWriter, environment: Environment, states: Mapping[str, IndexState]
+) -> dict[str, list[Held]]:
     """Return the kept indices of earlier generations that nobody wrote to since, by resource."""
     candidates: dict[str, tuple[str, Held]] = {}
     kept = StoredGeneration.objects.filter(environment=environment, is_kept=True)
     for stored in kept:
         for name, held in stored.generation.resources.items():
             candidates.setdefault(held.index, (name, held))
-    states = writer.states(list(candidates)) if candidates else {}
-    there = [index for index in candidates if index in states]
+    # What has a name is live, and stays where it fits without being asked for.
+    there = [index for index in candidates if index in states and not states[index].aliases]
     marks = writer.marks(there) if there else {}
     found: dict[str, list[Held]] = {}
     for index in there:
@@ -247,7 +241,7 @@ def plan_for(
         content=content,
         wanted=wanted,
         counts=differences(live.generation, wanted),
-        reusable=reusable(writer, target),
+        reusable=reusable(writer, target, live.states),
     )
 
 

@@ -22,7 +22,6 @@ from promotion.planning import (
     check_ours,
     check_room,
     generation_numbers,
-    indices_of,
     look,
     plan_for,
     writer_for,
@@ -171,9 +170,10 @@ def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: 
             )
             note.detail += f"; edited by hand: {', '.join(live.drifted)}, kept as {kept}"
     with step(promotion, "check", "Check the build against production"):
-        check_build(writer, build, live, target)
+        room = writer.capacity()
+        check_build(room, build, live, target)
     with step(promotion, "plan", "Plan the new generation") as note:
-        numbers = generation_numbers(target, indices_of(writer, target))
+        numbers = generation_numbers(target, live.states)
         plan = plan_for(
             writer,
             target,
@@ -185,7 +185,7 @@ def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: 
         )
         if not plan.changed and not live.drifted:
             raise RuleBroken(f"{build} is what {target} serves already. There is nothing to do.")
-        check_room(writer, plan)
+        check_room(room, plan, live)
         _remember(promotion, plan, list(live.drifted))
         note.detail = f"{len(plan.changed)} of {len(plan.resources)} resources change"
     fill_generation(writer, promotion, plan, pulse(promotion))

@@ -174,6 +174,7 @@ def _went_live(writer: ClusterWriter, promotion: Promotion) -> bool:
     )
     if not moved or not plan.changed:
         return False
+    writer.make_marker(plan.marker)
     writer.put_marker(plan.marker, {**made.to_dict(), "plan": plan.digest})
     writer.switch([AliasAction("add", plan.marker, naming.marker_alias)])
     log.warning("promotion.was_live_after_all", promotion=promotion.pk)

@@ -21,7 +21,6 @@ from promotion.planning import (
     check_ours,
     check_room,
     generation_numbers,
-    indices_of,
     look,
     plan_for,
     recorded_live,
@@ -112,7 +111,8 @@ def _plan(
 ) -> Plan:
     target = promotion.environment
     with step(promotion, "plan", f"Plan the way back to generation {restored.number}") as note:
-        check_health(writer)
+        room = writer.capacity()
+        check_health(room)
         now = look(writer, target)
         check_ours(target, now)
         promotion.consents_due = drift_findings(now)
@@ -132,11 +132,11 @@ def _plan(
             number=take_generation(
                 writer,
                 target.naming.key,
-                generation_numbers(target, indices_of(writer, target)),
+                generation_numbers(target, now.states),
             ),
             attempt=promotion.token,
         )
-        check_room(writer, plan)
+        check_room(room, plan, now)
         remember_plan(promotion, plan)
         note.detail += f"{len(plan.changed)} of {len(plan.resources)} resources change"
         if plan.fresh:

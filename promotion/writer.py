@@ -17,6 +17,11 @@ from promotion.engine.ports import AliasAction, IndexState
 BULK_BYTES: Final = 8 * 1024 * 1024
 BULK_DOCUMENTS: Final = 2000
 MARKER_ID: Final = "facts"
+START_SECONDS: Final = 25
+NOT_STARTED: Final = (
+    "The cluster did not start a new index in time. Nothing was switched. "
+    "Look at the cluster's health, then try again."
+)
 # Above any template that somebody else wrote for the same name.
 HIGHEST: Final = 2_000_000_000
 
@@ -59,7 +64,8 @@ class ClusterWriter(ClusterReader):
             Conflict: an index or alias of that name is there already.
         """
         body = {"mappings": like.mapping, "settings": like.settings}
-        self._make("PUT", f"/{quote(name)}", body)
+        # What is written to it next waits for its shard by itself.
+        self._make("PUT", f"/{quote(name)}", body, {"wait_for_active_shards": "0"})
 
     def clone(self, source: IndexState, target: str) -> None:
         """See `Writer.clone`."""
@@ -68,19 +74,22 @@ class ClusterWriter(ClusterReader):
         body = {"settings": {"index.number_of_replicas": replicas}}
         self._make("PUT", f"/{quote(source.name)}/_clone/{quote(target)}", body)
 
-    def _make(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+    def _make(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        params: Mapping[str, str] | None = None,
+    ) -> None:
         with translated():
             try:
-                answer = self.connection.request(method, path, body=body)
+                answer = self.connection.request(method, path, params=params, body=body)
             except Refused as error:
                 if error.kind in {"resource_already_exists_exception", "invalid_index_name"}:
                     raise Conflict(str(error)) from error
                 raise
         if not (answer["acknowledged"] and answer["shards_acknowledged"]):
-            raise MachineryError(
-                "The cluster did not start a new index in time. Nothing was switched. "
-                "Look at the cluster's health, then try again."
-            )
+            raise MachineryError(NOT_STARTED)
 
     def load(self, index: str, documents: Iterable[tuple[str, bytes]]) -> int:
         """See `Writer.load`.
@@ -162,8 +171,27 @@ class ClusterWriter(ClusterReader):
             with translated():
                 self.connection.request("DELETE", f"/{part}", params={"ignore_unavailable": "true"})
 
-    def put_marker(self, name: str, facts: Mapping[str, Any]) -> None:
-        """See `Writer.put_marker`."""
+    def await_started(self, names: Sequence[str]) -> None:
+        """See `Writer.await_started`.
+
+        Raises:
+            MachineryError: a primary was not started in time.
+        """
+        for part in batches(names):
+            params = {"wait_for_status": "yellow", "timeout": f"{START_SECONDS}s"}
+            with translated():
+                try:
+                    answer = self.connection.request(
+                        "GET", f"/_cluster/health/{part}", params=params, timeout=START_SECONDS + 5
+                    )
+                except Refused as error:
+                    # 408, or its like: it was not reached in time.
+                    raise MachineryError(NOT_STARTED) from error
+            if answer["timed_out"]:
+                raise MachineryError(NOT_STARTED)
+
+    def make_marker(self, name: str) -> None:
+        """See `Writer.make_marker`."""
         self._make(
             "PUT",
             f"/{quote(name)}",
@@ -172,9 +200,15 @@ class ClusterWriter(ClusterReader):
                 "mappings": {"dynamic": "false", "properties": {}},
                 "settings": SMALL,
             },
+            {"wait_for_active_shards": "0"},
         )
+
+    def put_marker(self, name: str, facts: Mapping[str, Any]) -> None:
+        """See `Writer.put_marker`."""
+        path = f"/{quote(name)}/_create/{MARKER_ID}"
         with translated():
-            self.connection.request("PUT", f"/{quote(name)}/_create/{MARKER_ID}", body=dict(facts))
+            # It waits for the primary, and is there for a read by id at once.
+            self.connection.request("PUT", path, body=dict(facts))
 
     def marker(self, name: str) -> dict[str, Any] | None:
         """See `Writer.marker`."""

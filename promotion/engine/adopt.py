@@ -42,6 +42,7 @@ def clone_originals(
     prints = fingerprints_of(writer, list(targets.values()))
     held = {n: Held(t, baseline[n], prints[t]) for n, t in targets.items()}
     generation = Generation(number, marker, held)
+    writer.make_marker(marker)
     writer.put_marker(marker, generation.to_dict())
     return generation
 

@@ -1,6 +1,6 @@
 """The moment of a promotion: fence, block, fence again, and one `_aliases` request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from environments.naming import Naming
 from promotion.engine.errors import Conflict, MachineryError, StalePlan
@@ -9,8 +9,15 @@ from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import IndexState, Writer, fingerprint
 
 
-def fence(writer: Writer, plan: Plan, made: Generation) -> dict[str, IndexState]:
+def fence(
+    writer: Writer,
+    plan: Plan,
+    made: Generation,
+    states: Mapping[str, IndexState] | None = None,
+) -> Mapping[str, IndexState]:
     """Return the live indices' states, if all is as planned and as prepared.
+
+    `states` are of all the environment's indices, if they were read a moment ago.
 
     Raises:
         StalePlan: an index was written to, replaced or remade since the plan was made.
@@ -18,7 +25,7 @@ def fence(writer: Writer, plan: Plan, made: Generation) -> dict[str, IndexState]
     wanted = {part.live.index: (part.resource, part.live.fingerprint) for part in plan.resources}
     for name, held in made.resources.items():
         wanted.setdefault(held.index, (name, held.fingerprint))
-    states = writer.states(list(wanted))
+    states = states if states is not None else writer.states(list(wanted))
     if missing := [name for name in wanted if name not in states]:
         raise StalePlan(f"{', '.join(missing)} is gone. Nothing was overwritten. Plan again.")
     marks = writer.marks(list(wanted))
@@ -41,18 +48,19 @@ def cutover(
     made: Generation,
     naming: Naming,
     still_allowed: Callable[[], None] = lambda: None,
+    states: Mapping[str, IndexState] | None = None,
 ) -> None:
     """Make the prepared generation live. Never call it again without reading the truth back.
 
     `still_allowed` is asked last, and raises if the request is not what it was; where it returns,
-    the switch is sent.
+    the switch is sent. `states` are as `fence` takes them.
 
     Raises:
         StalePlan: something moved since the plan was made; nothing was switched.
         LeaseLost: the claim ran out; nothing was switched by this call.
         OutcomeUnknown: no answer came to the switch.
     """
-    states = fence(writer, plan, made)
+    states = fence(writer, plan, made, states)
     outgoing = [part.live.index for part in plan.changed]
     open_ones = [name for name in outgoing if not states[name].write_blocked]
     if open_ones:

@@ -63,11 +63,12 @@ class IndexState:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What room a cluster has: nodes over their flood stage, and how many shards may be made.
+    """How a cluster is: its health, nodes over their flood stage, how many shards may be made.
 
     `free_shards` is None where the cluster sets no limit.
     """
 
+    health: str
     flooded: tuple[str, ...]
     free_shards: int | None
 
@@ -138,7 +139,7 @@ class Writer(Reader, Protocol):
         """Delete an index template; one that is gone already is no error."""
 
     def create(self, name: str, like: IndexState) -> None:
-        """Create an index with the mapping and settings of another; its primary is started."""
+        """Create an index with the mapping and settings of another; its primary starts by then."""
 
     def load(self, index: str, documents: Iterable[tuple[str, bytes]]) -> int:
         """Write documents (id, exact source) and return how many."""
@@ -158,8 +159,14 @@ class Writer(Reader, Protocol):
     def delete(self, names: Sequence[str]) -> None:
         """Delete indices; one that is gone already is no error."""
 
+    def await_started(self, names: Sequence[str]) -> None:
+        """Return when all primaries of indices just created are started."""
+
+    def make_marker(self, name: str) -> None:
+        """Create an empty marker index; its primary starts by then."""
+
     def put_marker(self, name: str, facts: Mapping[str, Any]) -> None:
-        """Create a marker index with one document of facts."""
+        """Put the one document of facts into an empty marker index."""
 
     def marker(self, name: str) -> dict[str, Any] | None:
         """Return a marker's facts by index or alias, or None where there is none."""

@@ -36,13 +36,19 @@ def prepare(
         RuleBroken: an index template would change a new index.
         Mismatch: what was read back is not what was written.
     """
-    writer.delete([plan.marker, *(part.next_index for part in plan.fresh)])
-    live = writer.states([part.live.index for part in plan.fresh]) if plan.fresh else {}
+    fresh = [part.next_index for part in plan.fresh]
+    writer.delete([plan.marker, *fresh])
+    live = writer.states([part.live.index for part in plan.fresh])
+    # All at first: their primaries start while the others are made.
     for part in plan.fresh:
-        _fill(writer, content, part, live.get(part.live.index), progress)
+        _create(writer, part, live.get(part.live.index))
+    writer.make_marker(plan.marker)
+    writer.await_started(fresh)
+    for part in plan.fresh:
+        _fill(writer, content, part, progress)
         progress()
-    if plan.fresh:
-        writer.block([part.next_index for part in plan.fresh])
+    if fresh:
+        writer.block(fresh)
     generation = Generation(plan.number, plan.marker, _held(writer, plan))
     writer.put_marker(plan.marker, {**generation.to_dict(), "plan": plan.digest})
     return generation
@@ -57,13 +63,7 @@ def _often(
             progress()
 
 
-def _fill(
-    writer: Writer,
-    content: Sources,
-    part: ResourcePlan,
-    like: IndexState | None,
-    progress: Callable[[], None],
-) -> None:
+def _create(writer: Writer, part: ResourcePlan, like: IndexState | None) -> None:
     name = part.next_index
     if like is None:
         raise RuleBroken(f"Index {part.live.index} is gone. Nothing was switched. Plan again.")
@@ -85,6 +85,12 @@ def _fill(
             f"{name} was not made as {like.name} is: its mapping, settings or aliases differ. "
             "Nothing was switched. Look for index templates that match it."
         )
+
+
+def _fill(
+    writer: Writer, content: Sources, part: ResourcePlan, progress: Callable[[], None]
+) -> None:
+    name = part.next_index
     tree = content.tree(part.next_tree.digest)
     writer.load(name, _often(content.sources(tree), progress))
     writer.refresh([name])

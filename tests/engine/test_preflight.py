@@ -8,12 +8,12 @@ from promotion.engine.preflight import check_disks, check_shards, consents, shar
 
 
 def test_a_disk_over_the_flood_stage_is_an_error_by_node() -> None:
-    found = check_disks(Capacity(("one", "two"), None))
+    found = check_disks(Capacity("green", ("one", "two"), None))
     assert [(f.code, f.severity.value, f.subject) for f in found] == [
         ("disk-full", "error", "one"),
         ("disk-full", "error", "two"),
     ]
-    assert check_disks(Capacity((), 5)) == []
+    assert check_disks(Capacity("green", (), 5)) == []
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_a_disk_over_the_flood_stage_is_an_error_by_node() -> None:
 def test_a_plan_that_needs_more_shards_than_are_left_is_refused(
     free: int | None, wanted: int, refused: bool
 ) -> None:
-    assert bool(check_shards(Capacity((), free), wanted)) == refused
+    assert bool(check_shards(Capacity("green", (), free), wanted)) == refused
 
 
 def test_shards_are_counted_with_their_copies() -> None:

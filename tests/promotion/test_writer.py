@@ -142,6 +142,7 @@ def test_a_late_request_whose_marker_is_gone_changes_nothing(
     alias, live = name("alias"), name("live")
     writer.create(second, writer.states([flows])[flows])
     writer.switch([AliasAction("add", flows, alias)])
+    writer.make_marker(marker)
     writer.put_marker(marker, {"generation": 7})
     assert writer.marker(marker) == {"generation": 7}
     writer.delete([marker])
