@@ -145,13 +145,15 @@ def run_preparation(promotion: Promotion, actor: Actor | None = None) -> Promoti
 
 def _only_newest(writer: ClusterWriter, promotion: Promotion) -> None:
     """Supersede the preparations before this one, but one that a promotion takes just now."""
-    Promotion.objects.filter(
+    earlier = Promotion.objects.filter(
         environment=promotion.environment,
         kind=Promotion.Kind.PREPARE,
         status=Promotion.Status.SUCCEEDED,
         fate="",
         pk__lt=promotion.pk,
-    ).update(fate=Promotion.Fate.SUPERSEDED)
+    )
+    if not earlier.update(fate=Promotion.Fate.SUPERSEDED):
+        return
     try:
         clean_up(writer, promotion.environment)
     except PromotionError as error:

@@ -1,0 +1,1 @@
+"""Measures promotions against other ways to copy a configuration, side by side."""
