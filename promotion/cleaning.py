@@ -12,7 +12,8 @@ def clean_up(writer: ClusterWriter, environment: Environment) -> list[str]:
     """Delete what no kept generation, preparation or running work needs; return the names.
 
     Only exact names that this console recorded as its own are considered, and never one that a
-    name points at.
+    name points at. It holds no claim, so as never to stand in the way of a click: what a promotion
+    takes meanwhile is needed from its beginning on, and a fence refuses what is gone.
     """
     live = StoredGeneration.live_in(environment)
     if live is None:

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import Actor, system_actor
 from promotion.beginning import supersede
 from promotion.claim import Claim, claimed, holder_of
-from promotion.cleaning import clean_up
 from promotion.engine.cutover import cutover, undo
 from promotion.engine.errors import (
     LeaseLost,
@@ -28,8 +26,6 @@ from promotion.preparing import prepare_again
 from promotion.receipts import complete, keep_before
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
-
-log = structlog.get_logger(__name__)
 
 
 def go_live(
@@ -106,11 +102,15 @@ def record_live(promotion: Promotion, plan: Plan, made: Generation) -> StoredGen
 
 
 def finish(promotion: Promotion, actor: Actor | None = None) -> Promotion:
-    """Verify what went live, clean up, and end the promotion; swap back on a mismatch.
+    """Verify what went live and end the promotion; swap back on a mismatch.
+
+    Then the worker removes what is not kept any more.
 
     Raises:
         PromotionError: verification failed, or the engine broke.
     """
+    from promotion.tasks import clean_environment  # the tasks run this module
+
     actor = actor or system_actor()
     plan, made = promotion.plan, promotion.made
     if not promotion.is_active or plan is None or made is None:
@@ -123,15 +123,12 @@ def finish(promotion: Promotion, actor: Actor | None = None) -> Promotion:
                 _prove(writer, promotion, held, plan, made)
                 words = f"Generation {made.number} is live and proved."
                 conclude(actor, promotion, Promotion.Status.SUCCEEDED, words)
-                try:
-                    clean_up(writer, target)
-                except PromotionError as error:
-                    # The next promotion finds what was left.
-                    log.warning("promotion.not_cleaned", promotion=promotion.pk, error=str(error))
     except Mismatch:
         supersede(promotion.prepared)
         prepare_again(target)
         raise
+    # Nobody has to wait for either.
+    clean_environment.enqueue(target.pk)
     prepare_again(target)
     return promotion
 

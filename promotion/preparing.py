@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from accounts.audit import Actor, record, system_actor
 from environments.models import Environment
 from promotion.claim import pulse
-from promotion.cleaning import clean_up
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.lease import take_generation
 from promotion.engine.plan import Plan
@@ -29,8 +27,6 @@ from promotion.planning import (
 from promotion.services import keep_build
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
-
-log = structlog.get_logger(__name__)
 
 
 def current_preparation(target: Environment) -> Promotion | None:
@@ -136,15 +132,17 @@ def run_preparation(promotion: Promotion, actor: Actor | None = None) -> Promoti
             discard(writer, promotion)
             raise
         conclude(actor, promotion, Promotion.Status.SUCCEEDED, due)
-    _only_newest(writer, promotion)
+    _only_newest(promotion)
     if not promotion.is_prepared:
         # Another generation went live meanwhile, or a newer build was prepared.
         prepare_again(target)
     return promotion
 
 
-def _only_newest(writer: ClusterWriter, promotion: Promotion) -> None:
+def _only_newest(promotion: Promotion) -> None:
     """Supersede the preparations before this one, but one that a promotion takes just now."""
+    from promotion.tasks import clean_environment  # the tasks run this module
+
     earlier = Promotion.objects.filter(
         environment=promotion.environment,
         kind=Promotion.Kind.PREPARE,
@@ -152,13 +150,8 @@ def _only_newest(writer: ClusterWriter, promotion: Promotion) -> None:
         fate="",
         pk__lt=promotion.pk,
     )
-    if not earlier.update(fate=Promotion.Fate.SUPERSEDED):
-        return
-    try:
-        clean_up(writer, promotion.environment)
-    except PromotionError as error:
-        # The next clean-up finds what was left.
-        log.warning("promotion.not_cleaned", promotion=promotion.pk, error=str(error))
+    if earlier.update(fate=Promotion.Fate.SUPERSEDED):
+        clean_environment.enqueue(promotion.environment_id)
 
 
 def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: Environment) -> str:

@@ -21,6 +21,18 @@ def prepare_build(promotion_pk: int) -> None:
 
 
 @task()
+def clean_environment(target_pk: int) -> None:
+    """Remove the indices of generations and preparations that are not kept any more."""
+    from environments.models import Environment
+    from promotion.cleaning import clean_up
+    from promotion.planning import writer_for
+
+    target = Environment.objects.get(pk=target_pk)
+    # What is left is found by the next clean-up.
+    _run(lambda: clean_up(writer_for(target), target))
+
+
+@task()
 def finish_promotion(promotion_pk: int) -> None:
     """Verify and end a promotion that went live."""
     from promotion.live import finish

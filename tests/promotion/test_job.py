@@ -27,6 +27,7 @@ from promotion.releasing import request_release, run_release
 from promotion.rollback import drift_in, rollback
 from promotion.services import NotAllowedError, capture, review
 from promotion.store import DatabaseContent
+from promotion.tasks import clean_environment
 from promotion.writer import ClusterWriter
 from tests.data import configuration
 from tests.promotion.conftest import People, Put, Ship, approved, served
@@ -210,6 +211,8 @@ def test_old_generations_go_and_the_kept_ones_stay(
     for number in range(5):
         put("segment", "s", json.dumps({"name": f"v{number}"}))
         ship()
+    # What the worker does after each.
+    clean_environment.func(adopted.pk)
     writer = ClusterWriter(connect(adopted.cluster))
     segments = [n for n in indices_of(writer, adopted) if n.endswith("tracardi-segment")]
     assert len(segments) == 3
