@@ -25,9 +25,11 @@ from environments.elastic import connect
 from environments.models import Cluster, Environment
 from environments.naming import Side
 from promotion.adoption import adopt, run_adopt
+from promotion.cleaning import clean_up
 from promotion.live import finish
 from promotion.locking import unlock
 from promotion.models import Build, Promotion, Review, StoredGeneration
+from promotion.planning import writer_for
 from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.services import capture, review
@@ -120,6 +122,8 @@ class Pipeline:
         with self.timing("verify", seconds):
             finish(made)
         seconds["job"] = sum(seconds.values())
+        # What the worker does afterwards, when nobody waits for it.
+        clean_up(writer_for(self.production), self.production)
         return seconds | {f"step {step.name}": step.duration for step in made.steps.all()}
 
     @contextmanager

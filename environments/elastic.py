@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import elasticsearch
+import msgspec
 import urllib3
 from django.conf import settings
 from elasticsearch import Elasticsearch, serializer
@@ -51,6 +52,24 @@ class Refused(ElasticError):
         return self.status in {429, 502, 503, 504} and "FORBIDDEN" not in self.detail
 
 
+class _Fast(serializer.JSONSerializer):
+    """Decodes in a third of the time: states of all indices, mappings included, are long."""
+
+    def loads(self, s: str) -> Any:
+        """Return the value.
+
+        Raises:
+            SerializationError: it is no JSON.
+        """
+        try:
+            return msgspec.json.decode(s)
+        except UnicodeEncodeError:
+            # A surrogate that stands alone, as a document's text may hold one.
+            return super().loads(s)
+        except msgspec.DecodeError as error:
+            raise elasticsearch.SerializationError(s, error) from error
+
+
 class _Verbatim(serializer.JSONSerializer):
     """Leaves answers as text: the caller decodes them with the shape that it expects."""
 
@@ -77,7 +96,7 @@ class Connection:
 
     def __init__(self, cluster: Cluster) -> None:
         self.name = cluster.name
-        self.client = _client(cluster, serializer.JSONSerializer())
+        self.client = _client(cluster, _Fast())
         self._verbatim = _client(cluster, _Verbatim())
 
     def request(

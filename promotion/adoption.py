@@ -32,7 +32,7 @@ from promotion.engine.ports import AliasAction, IndexState
 from promotion.engine.verification import verify
 from promotion.journal import commit, conclude, ending, move, step, uncommit
 from promotion.models import Build, Promotion, StoredGeneration
-from promotion.planning import generation_numbers, indices_of, is_adopted, writer_for
+from promotion.planning import everything, generation_numbers, indices_of, is_adopted, writer_for
 from promotion.preparing import prepare_again
 from promotion.receipts import complete as complete_receipt
 from promotion.receipts import keep_before
@@ -230,10 +230,11 @@ def complete_adoption(
         if any(name in originals for name in map(naming.concrete, generation.resources)):
             engine.replace_originals(writer, naming, generation, wait=wait)
     with step(promotion, "verify", "Read back through the live names") as note:
-        proof = verify(writer, DatabaseContent(), naming, generation)
+        states = everything(writer, environment)
+        proof = verify(writer, DatabaseContent(), naming, generation, states)
         note.detail = f"{proof.documents} documents are equal to the byte"
     with step(promotion, "receipt", "Prove that nothing else was touched") as note:
-        note.detail = complete_receipt(writer, promotion)
+        note.detail = complete_receipt(promotion, states)
     conclude(
         actor,
         promotion,

@@ -14,11 +14,17 @@ from environments.elastic import (
     Unauthorised,
     Unreachable,
 )
+from promotion.again import again
 from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown, Temporary
 from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
 PAGE: Final = 500
 PATH_BYTES: Final = 3000
+NEXT_PAGE: Final = "/_search/scroll"
+INCOMPLETE: Final = (
+    "A read did not reach every shard. Nothing was changed. Look at the cluster's health, then try "
+    "again."
+)
 CAPACITY_SETTINGS: Final = (
     "*.cluster.routing.allocation.disk.threshold_enabled,"
     "*.cluster.routing.allocation.disk.watermark.flood_stage,*.cluster.max_shards_per_node"
@@ -88,28 +94,29 @@ class ClusterReader:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
+    def _ask(self, method: str, path: str, **rest: Any) -> Any:
+        """Send what may be sent twice, again within bounds, and return the decoded answer."""
+        with translated():
+            return again(lambda: self.connection.request(method, path, **rest))
+
     def uuid(self) -> str:
-        """Return the cluster's own id."""
+        """Return the cluster's own id. Asked first, and once: whoever waits is told at once."""
         with translated():
             return str(self.connection.request("GET", "/")["cluster_uuid"])
 
     def health(self) -> str:
         """Return the cluster's health: green, yellow or red."""
-        with translated():
-            return str(self.connection.request("GET", "/_cluster/health")["status"])
+        return str(self._ask("GET", "/_cluster/health")["status"])
 
     def capacity(self) -> Capacity:
         """Return what room the cluster has, by its own settings."""
-        with translated():
-            raw = self.connection.request(
-                "GET",
-                "/_cluster/settings",
-                params={"include_defaults": "true", "filter_path": CAPACITY_SETTINGS},
-            )
-            disks = self.connection.request(
-                "GET", "/_cat/allocation", params={"format": "json", "bytes": "b"}
-            )
-            health = self.connection.request("GET", "/_cluster/health")
+        raw = self._ask(
+            "GET",
+            "/_cluster/settings",
+            params={"include_defaults": "true", "filter_path": CAPACITY_SETTINGS},
+        )
+        disks = self._ask("GET", "/_cat/allocation", params={"format": "json", "bytes": "b"})
+        health = self._ask("GET", "/_cluster/health")
         settings: dict[str, Any] = {}
         for level in ("defaults", "persistent", "transient"):
             settings |= _flat(raw.get(level, {}))
@@ -125,17 +132,16 @@ class ClusterReader:
         """See `Reader.states`; one request for as many names as a path holds."""
         found: dict[str, IndexState] = {}
         for part in batches(names):
-            with translated():
-                answer = self.connection.request(
-                    "GET",
-                    f"/_cluster/state/metadata/{part}",
-                    params={
-                        "ignore_unavailable": "true",
-                        "allow_no_indices": "true",
-                        "flat_settings": "true",
-                        "filter_path": "metadata.indices",
-                    },
-                )
+            answer = self._ask(
+                "GET",
+                f"/_cluster/state/metadata/{part}",
+                params={
+                    "ignore_unavailable": "true",
+                    "allow_no_indices": "true",
+                    "flat_settings": "true",
+                    "filter_path": "metadata.indices",
+                },
+            )
             indices = answer.get("metadata", {}).get("indices", {})
             found |= {name: _state(name, facts) for name, facts in indices.items()}
         return found
@@ -149,10 +155,7 @@ class ClusterReader:
         found: dict[str, ShardMarks] = {}
         failed = 0
         for part in batches(names):
-            with translated():
-                answer = self.connection.request(
-                    "GET", f"/{part}/_stats/docs", params={"level": "shards"}
-                )
+            answer = self._ask("GET", f"/{part}/_stats/docs", params={"level": "shards"})
             found |= {name: _marks(facts["shards"]) for name, facts in answer["indices"].items()}
             failed += answer["_shards"]["failed"]
         absent = [name for name in names if name not in found]
@@ -166,15 +169,33 @@ class ClusterReader:
     def refresh(self, names: Sequence[str]) -> None:
         """See `Reader.refresh`."""
         for part in batches(names):
-            with translated():
-                answer = self.connection.request("POST", f"/{part}/_refresh")
+            answer = self._ask("POST", f"/{part}/_refresh")
             if answer["_shards"]["failed"]:
                 raise MachineryError("A refresh failed on a shard. Nothing was changed. Try again.")
 
-    def read(self, index: str) -> Iterator[tuple[str, bytes]]:
+    def count(self, index: str) -> int:
+        """See `Reader.count`."""
+        path = f"/{quote(index)}/_search"
+        answer = self._ask("POST", path, body={"size": 0, "track_total_hits": True})
+        if answer["timed_out"] or answer["_shards"]["failed"]:
+            raise MachineryError(INCOMPLETE)
+        return int(answer["hits"]["total"]["value"])
+
+    def find(self, index: str, ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """See `Reader.find`; holds one page of PAGE documents in memory."""
+        for start in range(0, len(ids), PAGE):
+            part = list(ids[start : start + PAGE])
+            query = {"size": PAGE, "sort": ["_doc"], "query": {"ids": {"values": part}}}
+            for hit in self._page(f"/{quote(index)}/_search", query, {}).hits.hits:
+                yield hit.id, bytes(hit.source)
+
+    def read(self, index: str, *, above: int | None = None) -> Iterator[tuple[str, bytes]]:
         """See `Reader.read`; holds one page of PAGE documents in memory."""
         path = f"/{quote(index)}/_search"
-        query = {"size": PAGE, "sort": ["_doc"], "query": {"match_all": {}}}
+        which: dict[str, Any] = {"match_all": {}}
+        if above is not None:
+            which = {"range": {"_seq_no": {"gt": above}}}
+        query = {"size": PAGE, "sort": ["_doc"], "query": which}
         page = self._page(path, query, {})
         if len(page.hits.hits) < PAGE:
             # Most are this small, and need no scroll to be kept and cleared.
@@ -186,22 +207,22 @@ class ClusterReader:
             while page.hits.hits:
                 for hit in page.hits.hits:
                     yield hit.id, bytes(hit.source)
-                page = self._page(
-                    "/_search/scroll", {"scroll": "2m", "scroll_id": page.scroll_id}, {}
-                )
+                page = self._page(NEXT_PAGE, {"scroll": "2m", "scroll_id": page.scroll_id}, {})
         finally:
             # Gone with its index, where a reader stopped early because of what it found.
             with suppress(ElasticError):
-                self.connection.request(
-                    "DELETE", "/_search/scroll", body={"scroll_id": page.scroll_id}
-                )
+                self.connection.request("DELETE", NEXT_PAGE, body={"scroll_id": page.scroll_id})
 
     def _page(self, path: str, body: object, params: Mapping[str, str]) -> _Page:
+        def send() -> str:
+            return self.connection.verbatim("POST", path, params=params, body=body)
+
         with translated():
-            text = self.connection.verbatim("POST", path, params=params, body=body)
+            # An answer that was lost has moved a scroll on already.
+            text = send() if path == NEXT_PAGE else again(send)
         page = msgspec.json.decode(text, type=_Page)
         if page.timed_out or page.shards["failed"]:
-            raise MachineryError("A read did not reach every shard. Nothing was captured.")
+            raise MachineryError(INCOMPLETE)
         return page
 
 
@@ -263,5 +284,6 @@ def _marks(shards: Mapping[str, Any]) -> ShardMarks:
     ]
     return ShardMarks(
         tuple(seq["max_seq_no"] for seq in primaries),
-        tuple(seq["local_checkpoint"] for seq in primaries),
+        # What not every copy in sync has yet could still be lost, and its number be used again.
+        tuple(min(seq["local_checkpoint"], seq["global_checkpoint"]) for seq in primaries),
     )

@@ -46,7 +46,8 @@ def move(promotion: Promotion, status: Promotion.Status, **fields: object) -> bo
     changed = Promotion.objects.filter(pk=promotion.pk, status__in=before).update(
         status=status.value, **fields
     )
-    promotion.refresh_from_db()
+    # No more than that: what it refers to need not be read again.
+    promotion.refresh_from_db(fields=["status", *fields])
     return bool(changed)
 
 
@@ -66,6 +67,15 @@ def step(promotion: Promotion, name: str, label: str) -> Iterator[Note]:
         _finish(row, Step.Status.FAILED, str(error))
         raise
     _finish(row, Step.Status.SUCCEEDED, note.detail)
+
+
+def interrupt(promotion: Promotion) -> None:
+    """End the steps that a dead worker left open."""
+    promotion.steps.filter(status=Step.Status.RUNNING).update(
+        status=Step.Status.FAILED,
+        detail="Its worker stopped here. Another one read back what had happened.",
+        finished_at=timezone.now(),
+    )
 
 
 def check_cancelled(promotion: Promotion) -> None:

@@ -21,7 +21,7 @@ from promotion.engine.plan import Generation, Plan
 from promotion.engine.verification import verify
 from promotion.journal import commit, conclude, ending, step, uncommit
 from promotion.models import Promotion, StoredGeneration, Unlocking
-from promotion.planning import writer_for
+from promotion.planning import everything, writer_for
 from promotion.preparing import prepare_again
 from promotion.receipts import complete, keep_before
 from promotion.store import DatabaseContent
@@ -140,7 +140,17 @@ def _prove(
     unlocked = Unlocking.of(target) is not None
     try:
         with step(promotion, "verify", "Read back through the live names") as note:
-            proof = verify(writer, DatabaseContent(), target.naming, made, unlocked=unlocked)
+            states = everything(writer, target)
+            before = {part.resource: part.live.tree for part in plan.resources}
+            proof = verify(
+                writer,
+                DatabaseContent(),
+                target.naming,
+                made,
+                states,
+                before=before,
+                unlocked=unlocked,
+            )
             note.detail = f"{proof.documents} documents are equal to the byte"
             if proof.edited:
                 labels = [target.catalogue.get(name).label for name in proof.edited]
@@ -151,7 +161,7 @@ def _prove(
         _swap_back(writer, promotion, held, plan, error)
     held.check()
     with step(promotion, "receipt", "Prove that nothing else was touched") as note:
-        note.detail = complete(writer, promotion)
+        note.detail = complete(promotion, states)
     if unlocked:
         with step(promotion, "open", "Lift the block: the environment is unlocked"):
             writer.unblock([part.next_index for part in plan.changed])
@@ -163,13 +173,21 @@ def _swap_back(
     target = promotion.environment
     with step(promotion, "undo", "Swap back to what was live before"):
         undo(writer, held.lease, plan, target.naming)
-        with transaction.atomic():
-            StoredGeneration.objects.filter(promotion=promotion).update(
-                is_live=False, is_kept=False
-            )
-            StoredGeneration.objects.filter(environment=target, marker=plan.base_marker).update(
-                is_live=True
-            )
+        record_back(promotion, plan)
         if Unlocking.of(target) is not None:
             writer.unblock([part.live.index for part in plan.changed])
-    raise Mismatch(f"{error} Production is back at generation {plan.base}.")
+    raise Mismatch(f"{error} {back_at(plan)}")
+
+
+def back_at(plan: Plan) -> str:
+    """Say what production serves after a swap back."""
+    return f"Production is back at generation {plan.base}."
+
+
+def record_back(promotion: Promotion, plan: Plan) -> None:
+    """Record that the generation before is live again; again is harmless."""
+    with transaction.atomic():
+        StoredGeneration.objects.filter(promotion=promotion).update(is_live=False, is_kept=False)
+        StoredGeneration.objects.filter(
+            environment=promotion.environment, marker=plan.base_marker
+        ).update(is_live=True)

@@ -247,8 +247,9 @@ class Promotion(models.Model):
             return False
         if self.fate == self.Fate.SUPERSEDED:
             return False
-        plan, live = self.plan, StoredGeneration.live_in(self.environment)
-        return plan is not None and live is not None and plan.base_marker == live.marker
+        # Not the whole plan: this is asked often.
+        base = (self.plan_facts or {}).get("base_marker", "")
+        return bool(base) and base == StoredGeneration.live_marker(self.environment)
 
     @property
     def duration(self) -> float:
@@ -330,6 +331,12 @@ class StoredGeneration(models.Model):
     def live_in(cls, environment: Environment) -> "StoredGeneration | None":
         """Return what is live in an adopted environment."""
         return cls.objects.filter(environment=environment, is_live=True).first()
+
+    @classmethod
+    def live_marker(cls, environment: Environment) -> str:
+        """Return the marker of what is live, or an empty string where nothing is adopted."""
+        live = cls.objects.filter(environment=environment, is_live=True).order_by()
+        return live.values_list("marker", flat=True).first() or ""
 
     @property
     def may_be_edited(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 
@@ -14,10 +15,11 @@ from promotion.engine.capture import capture as capture_content
 from promotion.engine.diff import Counts, count
 from promotion.engine.errors import PreflightFailed, RuleBroken
 from promotion.engine.manifest import TreeDigests
-from promotion.engine.plan import Generation, Held, Plan, make_plan
+from promotion.engine.plan import Generation, Held, Plan, make_plan, names_of
 from promotion.engine.ports import Capacity, Captured, CapturedResource, IndexState, fingerprint
 from promotion.models import Build, StoredGeneration, StoredTree
 from promotion.store import DatabaseContent
+from promotion.together import together
 from promotion.writer import ClusterWriter
 
 
@@ -26,13 +28,15 @@ class Live:
     """What a target serves at this moment.
 
     `generation` has each resource as it is now, `drifted` the resources whose content is not what
-    was last promoted, `captured` what was read to know, `states` all indices of the environment.
+    was last promoted, `captured` what was read to know, `states` all indices of the environment,
+    `room` how the cluster is.
     """
 
     generation: Generation
     drifted: tuple[str, ...]
     captured: Captured
     states: Mapping[str, IndexState]
+    room: Capacity
 
 
 def writer_for(environment: Environment) -> ClusterWriter:
@@ -61,6 +65,14 @@ def indices_of(writer: ClusterWriter, environment: Environment) -> dict[str, Ind
     return {name: state for name, state in states.items() if naming.classify(name) is not None}
 
 
+def everything(writer: ClusterWriter, environment: Environment) -> dict[str, IndexState]:
+    """Return what `indices_of` does, and whatever else holds a name of its configuration."""
+    naming = environment.naming
+    promoted = naming.catalogue.promoted
+    names = [name for resource in promoted for name in names_of(naming, resource.name)]
+    return writer.states([*naming.search_patterns(), *names])
+
+
 def generation_numbers(environment: Environment, names: Mapping[str, object]) -> list[int]:
     """Return the numbers of generations that are in the cluster, or were recorded."""
     found = [environment.naming.classify(name) for name in names]
@@ -75,7 +87,10 @@ def recorded_live(writer: ClusterWriter, environment: Environment) -> Generation
     Raises:
         RuleBroken: the environment is not adopted.
     """
-    facts = writer.marker(environment.naming.marker_alias)
+    return _recorded(environment, writer.marker(environment.naming.marker_alias))
+
+
+def _recorded(environment: Environment, facts: dict[str, Any] | None) -> Generation:
     if facts is None:
         raise RuleBroken(
             f"{environment} is not adopted: no generation of this console is live in it. "
@@ -86,8 +101,12 @@ def recorded_live(writer: ClusterWriter, environment: Environment) -> Generation
 
 def look(writer: ClusterWriter, environment: Environment) -> Live:
     """Return what an adopted environment serves; an index that nobody wrote to is not read."""
-    recorded = recorded_live(writer, environment)
-    states = indices_of(writer, environment)
+    states, facts, room = together(
+        lambda: everything(writer, environment),
+        lambda: writer.marker(environment.naming.marker_alias),
+        writer.capacity,
+    )
+    recorded = _recorded(environment, facts)
     digests = [held.tree.digest for held in recorded.resources.values()]
     # Another console with a database of its own may have promoted last.
     known = set(StoredTree.objects.filter(digest__in=digests).values_list("digest", flat=True))
@@ -104,6 +123,7 @@ def look(writer: ClusterWriter, environment: Environment) -> Live:
         environment.naming,
         previous=previous,
         limit=settings.MAX_DOCUMENT_BYTES,
+        states=states,
     )
     held = {n: Held(r.index, r.tree, r.fingerprint) for n, r in found.resources.items()}
     drifted = tuple(
@@ -111,7 +131,10 @@ def look(writer: ClusterWriter, environment: Environment) -> Live:
         for name, now in held.items()
         if now.tree.content != recorded.resources[name].tree.content
     )
-    return Live(Generation(recorded.number, recorded.marker, held), drifted, found, states)
+    naming = environment.naming
+    ours = {name: state for name, state in states.items() if naming.classify(name) is not None}
+    generation = Generation(recorded.number, recorded.marker, held)
+    return Live(generation, drifted, found, ours, room)
 
 
 def check_ours(environment: Environment, live: Live) -> None:
@@ -120,8 +143,7 @@ def check_ours(environment: Environment, live: Live) -> None:
     Raises:
         RuleBroken: another console, or a promotion that nobody recorded, came between.
     """
-    recorded = StoredGeneration.live_in(environment)
-    if recorded is None or recorded.marker != live.generation.marker:
+    if StoredGeneration.live_marker(environment) != live.generation.marker:
         raise RuleBroken(
             f"{environment} serves generation {live.generation.number}, which this console did not "
             "record as live: another console promoted, or an attempt is still being read back. "
@@ -139,7 +161,7 @@ def check_health(room: Capacity) -> None:
     _raise_errors(preflight.check_health(room.health))
 
 
-def check_room(room: Capacity, plan: Plan, live: Live) -> None:
+def check_room(plan: Plan, live: Live) -> None:
     """Check that the cluster has room for the indices that a plan makes.
 
     Raises:
@@ -147,6 +169,7 @@ def check_room(room: Capacity, plan: Plan, live: Live) -> None:
     """
     # One shard more, with its copy, is the marker's.
     shards = 2 + sum(preflight.shards_of(live.states[part.live.index]) for part in plan.fresh)
+    room = live.room
     _raise_errors([*preflight.check_disks(room), *preflight.check_shards(room, shards)])
 
 
@@ -156,7 +179,7 @@ def _raise_errors(findings: list[Finding]) -> None:
         raise PreflightFailed(f"{words} Nothing was changed.", tuple(findings))
 
 
-def check_build(room: Capacity, build: Build, live: Live, target: Environment) -> None:
+def check_build(build: Build, live: Live, target: Environment) -> None:
     """Check everything that can be known before writing.
 
     Raises:
@@ -165,8 +188,8 @@ def check_build(room: Capacity, build: Build, live: Live, target: Environment) -
     parts = build.resources()
     state_of = {name: live.states[held.index] for name, held in live.generation.resources.items()}
     findings = [
-        *preflight.check_health(room.health),
-        *preflight.check_disks(room),
+        *preflight.check_health(live.room.health),
+        *preflight.check_disks(live.room),
         *preflight.check_versions(build.version, target.version),
         *preflight.check_indices(target.naming, list(live.states)),
     ]

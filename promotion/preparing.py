@@ -16,6 +16,7 @@ from promotion.engine.prepare import prepare as fill
 from promotion.journal import check_cancelled, conclude, ending, move, step
 from promotion.models import Build, Promotion, Review, StoredGeneration
 from promotion.planning import (
+    Live,
     check_build,
     check_ours,
     check_room,
@@ -165,8 +166,7 @@ def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: 
             )
             note.detail += f"; edited by hand: {', '.join(live.drifted)}, kept as {kept}"
     with step(promotion, "check", "Check the build against production"):
-        room = writer.capacity()
-        check_build(room, build, live, target)
+        check_build(build, live, target)
     with step(promotion, "plan", "Plan the new generation") as note:
         numbers = generation_numbers(target, live.states)
         plan = plan_for(
@@ -180,19 +180,24 @@ def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: 
         )
         if not plan.changed and not live.drifted:
             raise RuleBroken(f"{build} is what {target} serves already. There is nothing to do.")
-        check_room(room, plan, live)
+        check_room(plan, live)
         _remember(promotion, plan, list(live.drifted))
         note.detail = f"{len(plan.changed)} of {len(plan.resources)} resources change"
-    fill_generation(writer, promotion, plan, pulse(promotion))
+    fill_generation(writer, promotion, plan, live, pulse(promotion))
     return f"Prepared as generation {plan.number}."
 
 
 def fill_generation(
-    writer: ClusterWriter, promotion: Promotion, plan: Plan, alive: Callable[[], None]
+    writer: ClusterWriter,
+    promotion: Promotion,
+    plan: Plan,
+    live: Live,
+    alive: Callable[[], None],
 ) -> None:
     """Fill the plan's fresh indices and make its marker, as a step of the promotion.
 
-    `alive` is called often, and raises where the work may not go on.
+    `live` is what the plan was made from. `alive` is called often, and raises where the work may
+    not go on.
     """
 
     def progress() -> None:
@@ -200,7 +205,7 @@ def fill_generation(
         alive()
 
     with step(promotion, "copy", "Write and prove the new indices") as note:
-        made = fill(writer, DatabaseContent(), plan, progress)
+        made = fill(writer, DatabaseContent(), plan, live.states, progress)
         promotion.made_facts = made.to_dict()
         promotion.save(update_fields=["made_facts"])
         documents = sum(part.next_tree.count for part in plan.fresh)

@@ -100,7 +100,7 @@ def promote_problem(actor: Actor, build: Build, target: Environment) -> str:
         return f"{build} is {state}. Only an approved build goes live."
     if actor.user is not None and review.reviewed_by_id == actor.user.pk:
         return "Who approved a build does not promote it."
-    if StoredGeneration.live_in(target) is None:
+    if not StoredGeneration.live_marker(target):
         return f"{target} is not adopted. Adopt it first."
     return ""
 

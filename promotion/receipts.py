@@ -21,10 +21,10 @@ def keep_before(writer: ClusterWriter, promotion: Promotion) -> dict[str, IndexS
     return states
 
 
-def complete(writer: ClusterWriter, promotion: Promotion) -> str:
+def complete(promotion: Promotion, states: Mapping[str, IndexState]) -> str:
     """Compare with what they are now, keep both, and return the outcome in words."""
     kept = promotion.receipt or {"before": {}}
-    after = _facts(promotion, indices_of(writer, promotion.environment))
+    after = _facts(promotion, states)
     differences = _receipt(kept["before"]).differences(_receipt(after))
     promotion.receipt = {**kept, "after": after, "differences": differences}
     promotion.save(update_fields=["receipt"])

@@ -18,8 +18,8 @@ from promotion.claim import claim, claimed, holder_of
 from promotion.engine.errors import LeaseHeld, PromotionError
 from promotion.engine.plan import Generation, names_of
 from promotion.engine.ports import AliasAction
-from promotion.journal import DEFECT, conclude, ending
-from promotion.live import finish, record_live
+from promotion.journal import DEFECT, conclude, ending, interrupt
+from promotion.live import back_at, finish, record_back, record_live
 from promotion.models import Promotion, Unlocking
 from promotion.planning import writer_for
 from promotion.preparing import discard, prepare_again
@@ -37,6 +37,11 @@ log = structlog.get_logger(__name__)
 GAVE_UP: Final = (
     "Its worker died before anything was switched. Production is as it was; what was half made "
     "was removed. Try again."
+)
+# A build that kills each worker that prepares it is left for a person to look at.
+MOST_DEATHS: Final = 3
+SWAPPED_BACK: Final = (
+    "Verification refused what went live, and its worker died while it swapped back."
 )
 clock = time.monotonic
 # How each promotion stood when this process saw it so first, and when that was on its own clock.
@@ -59,6 +64,7 @@ def recover() -> list[Promotion]:
             log.warning("promotion.recovering", promotion=promotion.pk, kind=promotion.kind)
             _sightings.pop(promotion.pk, None)
             taken.append(promotion)
+            interrupt(promotion)
             _recover(writer, promotion)
         except LeaseHeld:
             continue
@@ -122,6 +128,8 @@ def _recover(writer: ClusterWriter, promotion: Promotion) -> None:
     if promotion.kind == Promotion.Kind.PREPARE:
         discard(writer, promotion)
         conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
+        if _deaths(promotion) < MOST_DEATHS:
+            prepare_again(promotion.environment)
     # A dead holder's claim is this promotion's own, so the next worker takes it over at once.
     elif promotion.kind == Promotion.Kind.RELEASE:
         run_release(promotion, resume=True)
@@ -129,6 +137,16 @@ def _recover(writer: ClusterWriter, promotion: Promotion) -> None:
         _recover_adoption(writer, promotion)
     else:
         _recover_promotion(writer, promotion)
+
+
+def _deaths(promotion: Promotion) -> int:
+    """Return how many workers died while they prepared this build."""
+    return Promotion.objects.filter(
+        kind=Promotion.Kind.PREPARE,
+        environment=promotion.environment,
+        build=promotion.build,
+        message=GAVE_UP,
+    ).count()
 
 
 def _live_marker(writer: ClusterWriter, promotion: Promotion) -> str:
@@ -141,12 +159,16 @@ def _recover_promotion(writer: ClusterWriter, promotion: Promotion) -> None:
     with ending(actor, promotion), claimed(writer, environment, holder_of(promotion)):
         live = _went_live(writer, promotion)
         if not live:
-            plan = promotion.plan
+            plan, status, words = promotion.plan, Promotion.Status.ERRORED, GAVE_UP
             if plan is not None:
+                if promotion.live_at is not None:
+                    # It was live, and its worker died while it swapped back.
+                    record_back(promotion, plan)
+                    status, words = Promotion.Status.FAILED, f"{SWAPPED_BACK} {back_at(plan)}"
                 discard(writer, promotion)
                 if Unlocking.of(environment) is not None:
                     writer.unblock([part.live.index for part in plan.changed])
-            conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
+            conclude(actor, promotion, status, words)
     if live:
         finish(promotion)
         return

@@ -95,8 +95,8 @@ def _roll_back(
     consents: Collection[str],
 ) -> None:
     target = promotion.environment
-    plan = _plan(writer, promotion, restored, consents)
-    fill_generation(writer, promotion, plan, held.check)
+    plan, now = _plan(writer, promotion, restored, consents)
+    fill_generation(writer, promotion, plan, now, held.check)
     made = promotion.made
     if made is None:
         raise RuleBroken("The rollback was not prepared. Nothing was switched.")
@@ -108,12 +108,11 @@ def _plan(
     promotion: Promotion,
     restored: StoredGeneration,
     consents: Collection[str],
-) -> Plan:
+) -> tuple[Plan, Live]:
     target = promotion.environment
     with step(promotion, "plan", f"Plan the way back to generation {restored.number}") as note:
-        room = writer.capacity()
-        check_health(room)
         now = look(writer, target)
+        check_health(now.room)
         check_ours(target, now)
         promotion.consents_due = drift_findings(now)
         promotion.save(update_fields=["consents_due"])
@@ -136,12 +135,12 @@ def _plan(
             ),
             attempt=promotion.token,
         )
-        check_room(room, plan, now)
+        check_room(plan, now)
         remember_plan(promotion, plan)
         note.detail += f"{len(plan.changed)} of {len(plan.resources)} resources change"
         if plan.fresh:
             note.detail += f"; {len(plan.fresh)} are rebuilt, as their index was edited"
-    return plan
+    return plan, now
 
 
 def drift_findings(now: Live) -> list[dict[str, str]]:

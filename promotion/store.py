@@ -1,14 +1,33 @@
 """The content of builds in the database; implements `promotion.engine.ports.Content`."""
 
+import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from environments.crypto import decrypt, encrypt
 from promotion.engine.manifest import Tree
 from promotion.models import Blob, StoredTree
 
+RECENT_ENTRIES: Final = 50_000
 # SQLite takes a bounded number of parameters a statement.
 _BATCH = 400
+
+
+# The trees that were used last: one promotion opens the same few again and again.
+_recent: Final[dict[str, Tree]] = {}
+_guard: Final = threading.Lock()
+
+
+def _remember(tree: Tree) -> None:
+    """Keep a tree in memory, with others of RECENT_ENTRIES documents at most."""
+    with _guard:
+        _recent[tree.digest] = tree
+        kept = sum(len(one.entries) for one in _recent.values())
+        for digest in list(_recent):
+            if kept <= RECENT_ENTRIES:
+                break
+            kept -= len(_recent.pop(digest).entries)
 
 
 def _seal(plain: bytes) -> bytes:
@@ -43,6 +62,7 @@ class DatabaseContent:
 
     def keep_tree(self, tree: Tree) -> None:
         """See `Content.keep_tree`."""
+        _remember(tree)
         StoredTree.objects.get_or_create(
             digest=tree.digest,
             defaults={
@@ -57,7 +77,11 @@ class DatabaseContent:
 
     def tree(self, digest: str) -> Tree:
         """See `Content.tree`."""
-        return Tree.unpack(_open(StoredTree.objects.get(digest=digest).body))
+        tree = _recent.get(digest)
+        if tree is None:
+            tree = Tree.unpack(_open(StoredTree.objects.get(digest=digest).body))
+            _remember(tree)
+        return tree
 
     def source(self, oid: str) -> bytes:
         """Return one document's exact bytes."""

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from environments.elastic import Refused
+from environments.documents import canonical
+from environments.elastic import Refused, Unreachable
 from environments.naming import LEASE_INDEX
+from promotion.again import again, is_busy
 from promotion.cluster import ClusterReader, batches, translated
 from promotion.engine.errors import Conflict, MachineryError, OutcomeUnknown
 from promotion.engine.lease import LeaseState, Version
@@ -18,6 +21,8 @@ BULK_BYTES: Final = 8 * 1024 * 1024
 BULK_DOCUMENTS: Final = 2000
 MARKER_ID: Final = "facts"
 START_SECONDS: Final = 25
+TOO_BUSY: Final = 429
+VERSION_CONFLICT: Final = "version_conflict_engine_exception"
 NOT_STARTED: Final = (
     "The cluster did not start a new index in time. Nothing was switched. "
     "Look at the cluster's health, then try again."
@@ -27,14 +32,14 @@ HIGHEST: Final = 2_000_000_000
 
 
 class ClusterWriter(ClusterReader):
-    """Reads and changes one cluster. It retries nothing by itself."""
+    """Reads and changes one cluster.
+
+    What may be sent twice is, within bounds; the switch is sent once, whatever happens.
+    """
 
     def template_for(self, name: str) -> dict[str, Any]:
         """See `Writer.template_for`."""
-        with translated():
-            answer = self.connection.request(
-                "POST", f"/_index_template/_simulate_index/{quote(name)}"
-            )
+        answer = self._ask("POST", f"/_index_template/_simulate_index/{quote(name)}")
         template = answer.get("template") or {}
         return {part: value for part, value in template.items() if value}
 
@@ -45,14 +50,13 @@ class ClusterWriter(ClusterReader):
             "mappings": like.mapping,
         }
         body = {"index_patterns": [index], "priority": HIGHEST, "template": template}
-        with translated():
-            self.connection.request("PUT", f"/_index_template/{quote(name)}", body=body)
+        self._ask("PUT", f"/_index_template/{quote(name)}", body=body)
 
     def delete_template(self, name: str) -> None:
         """See `Writer.delete_template`."""
         with translated():
             try:
-                self.connection.request("DELETE", f"/_index_template/{quote(name)}")
+                again(lambda: self.connection.request("DELETE", f"/_index_template/{quote(name)}"))
             except Refused as error:
                 if not error.missing:
                     raise
@@ -67,12 +71,23 @@ class ClusterWriter(ClusterReader):
         # What is written to it next waits for its shard by itself.
         self._make("PUT", f"/{quote(name)}", body, {"wait_for_active_shards": "0"})
 
-    def clone(self, source: IndexState, target: str) -> None:
+    def clone(self, source: IndexState, target: str, *, writable: bool = False) -> None:
         """See `Writer.clone`."""
         # A clone has one replica unless told otherwise, and keeps the write block (measured).
-        replicas = source.settings.get("index.number_of_replicas", "0")
-        body = {"settings": {"index.number_of_replicas": replicas}}
-        self._make("PUT", f"/{quote(source.name)}/_clone/{quote(target)}", body)
+        asked = {"index.number_of_replicas": source.settings.get("index.number_of_replicas", "0")}
+        body = {"settings": {**asked, "index.blocks.write": None} if writable else asked}
+        params = {"wait_for_active_shards": "0"} if writable else None
+        self._make("PUT", f"/{quote(source.name)}/_clone/{quote(target)}", body, params)
+
+    def erase(self, index: str, ids: Sequence[str]) -> None:
+        """See `Writer.erase`.
+
+        Raises:
+            MachineryError: the engine refused it; the first id and its reason are named.
+        """
+        for start in range(0, len(ids), BULK_DOCUMENTS):
+            part = ids[start : start + BULK_DOCUMENTS]
+            self._bulk(index, [json.dumps({"delete": {"_id": doc_id}}) for doc_id in part])
 
     def _make(
         self,
@@ -81,13 +96,26 @@ class ClusterWriter(ClusterReader):
         body: Mapping[str, Any],
         params: Mapping[str, str] | None = None,
     ) -> None:
-        with translated():
+        unsure = False
+
+        def send() -> Any:
+            nonlocal unsure
             try:
-                answer = self.connection.request(method, path, params=params, body=body)
+                return self.connection.request(method, path, params=params, body=body)
             except Refused as error:
-                if error.kind in {"resource_already_exists_exception", "invalid_index_name"}:
+                there = error.kind == "resource_already_exists_exception"
+                if there and unsure:
+                    # By an attempt whose answer was lost; its shards are waited for elsewhere.
+                    return {"acknowledged": True, "shards_acknowledged": True}
+                if there or error.kind == "invalid_index_name":
                     raise Conflict(str(error)) from error
                 raise
+            except Unreachable:
+                unsure = True
+                raise
+
+        with translated():
+            answer = again(send)
         if not (answer["acknowledged"] and answer["shards_acknowledged"]):
             raise MachineryError(NOT_STARTED)
 
@@ -99,34 +127,50 @@ class ClusterWriter(ClusterReader):
         """
         count = 0
         alone: list[tuple[str, bytes]] = []
-        for body, number in _bulks(_on_one_line(documents, alone)):
-            with translated():
-                answer = self.connection.request(
-                    "POST",
-                    f"/{quote(index)}/_bulk",
-                    params={"filter_path": "errors,items.*.error,items.*._id"},
-                    body=body,
-                )
-            if answer["errors"]:
-                raise MachineryError(_refusal(answer["items"]))
-            count += number
+        for operations in _bulks(_on_one_line(documents, alone)):
+            self._bulk(index, operations)
+            count += len(operations)
         for doc_id, raw in alone:
             path = f"/{quote(index)}/_doc/{quote(doc_id, safe='')}"
             with translated():
                 try:
-                    self.connection.request("PUT", path, body=raw.decode())
+                    again(partial(self.connection.request, "PUT", path, body=raw.decode()))
                 except Refused as error:
                     if error.temporary:
                         raise
-                    item = {"_id": doc_id, "error": {"reason": error.detail}}
-                    raise MachineryError(_refusal([{"index": item}])) from error
+                    refused = {"_id": doc_id, "error": {"reason": error.detail}}
+                    raise MachineryError(_refusal([refused])) from error
         return count + len(alone)
+
+    def _bulk(self, index: str, operations: Sequence[str]) -> None:
+        """Send operations that name their documents; those that it was too busy for, again."""
+        due = list(operations)
+
+        def send() -> None:
+            nonlocal due
+            answer = self.connection.request(
+                "POST",
+                f"/{quote(index)}/_bulk",
+                params={"filter_path": "errors,items.*.error,items.*._id,items.*.status"},
+                body="\n".join(due) + "\n",
+            )
+            if not answer["errors"]:
+                return
+            outcomes = [next(iter(item.values())) for item in answer["items"]]
+            refused = [one for one in outcomes if "error" in one and one["status"] != TOO_BUSY]
+            if refused:
+                raise MachineryError(_refusal(refused))
+            due = [what for what, one in zip(due, outcomes, strict=True) if "error" in one]
+            kind, reason = outcomes[0].get("error", {}).get("type", ""), "The engine is too busy."
+            raise Refused(f"{self.connection.name}: {reason}", TOO_BUSY, kind, reason)
+
+        with translated():
+            again(send)
 
     def block(self, names: Sequence[str]) -> None:
         """See `Writer.block`."""
         for part in batches(names):
-            with translated():
-                answer = self.connection.request("PUT", f"/{part}/_block/write")
+            answer = self._ask("PUT", f"/{part}/_block/write")
             # Where all have the block already, no shard is asked and none acknowledges (measured).
             asked = bool(answer["indices"])
             if not answer["acknowledged"] or (asked and not answer["shards_acknowledged"]):
@@ -134,13 +178,17 @@ class ClusterWriter(ClusterReader):
                     "Not every index could be write-blocked. Nothing was switched."
                 )
 
+    def seal(self, names: Sequence[str]) -> None:
+        """See `Writer.seal`."""
+        self._set_block(names, True)
+
     def unblock(self, names: Sequence[str]) -> None:
         """See `Writer.unblock`."""
+        self._set_block(names, None)
+
+    def _set_block(self, names: Sequence[str], value: bool | None) -> None:
         for part in batches(names):
-            with translated():
-                self.connection.request(
-                    "PUT", f"/{part}/_settings", body={"index.blocks.write": None}
-                )
+            self._ask("PUT", f"/{part}/_settings", body={"index.blocks.write": value})
 
     def switch(self, actions: Sequence[AliasAction]) -> None:
         """See `Writer.switch`.
@@ -168,21 +216,32 @@ class ClusterWriter(ClusterReader):
         if any("*" in name for name in names):
             raise ValueError("Indices are deleted by exact name only.")
         for part in batches(names):
-            with translated():
-                self.connection.request("DELETE", f"/{part}", params={"ignore_unavailable": "true"})
+            self._ask("DELETE", f"/{part}", params={"ignore_unavailable": "true"})
 
-    def await_started(self, names: Sequence[str]) -> None:
+    def await_started(self, primaries: Mapping[str, int]) -> None:
         """See `Writer.await_started`.
 
         Raises:
             MachineryError: a primary was not started in time.
         """
-        for part in batches(names):
-            params = {"wait_for_status": "yellow", "timeout": f"{START_SECONDS}s"}
+        for part in batches(list(primaries)):
+            # Yellow alone is no proof: it is said of a new index whose primary has no place yet.
+            due = sum(primaries[unquote(name)] for name in part.split(","))
+            params = {
+                "wait_for_status": "yellow",
+                "wait_for_active_shards": str(due),
+                "timeout": f"{START_SECONDS}s",
+            }
             with translated():
                 try:
-                    answer = self.connection.request(
-                        "GET", f"/_cluster/health/{part}", params=params, timeout=START_SECONDS + 5
+                    answer = again(
+                        partial(
+                            self.connection.request,
+                            "GET",
+                            f"/_cluster/health/{part}",
+                            params=params,
+                            timeout=START_SECONDS + 5,
+                        )
                     )
                 except Refused as error:
                     # 408, or its like: it was not reached in time.
@@ -208,14 +267,21 @@ class ClusterWriter(ClusterReader):
         path = f"/{quote(name)}/_create/{MARKER_ID}"
         with translated():
             # It waits for the primary, and is there for a read by id at once.
-            self.connection.request("PUT", path, body=dict(facts))
+            try:
+                again(lambda: self.connection.request("PUT", path, body=dict(facts)))
+            except Refused as error:
+                # An attempt whose answer was lost may have put it there.
+                if error.kind != VERSION_CONFLICT:
+                    raise
+                if canonical(self.marker(name)) != canonical(dict(facts)):
+                    raise
 
     def marker(self, name: str) -> dict[str, Any] | None:
         """See `Writer.marker`."""
         with translated():
             try:
-                found: dict[str, Any] = self.connection.request(
-                    "GET", f"/{quote(name)}/_source/{MARKER_ID}"
+                found: dict[str, Any] = again(
+                    lambda: self.connection.request("GET", f"/{quote(name)}/_source/{MARKER_ID}")
                 )
             except Refused as error:
                 if error.missing:
@@ -227,8 +293,7 @@ class ClusterWriter(ClusterReader):
         """See `Writer.searches_running`."""
         running = 0
         for part in batches(names):
-            with translated():
-                answer = self.connection.request("GET", f"/{part}/_stats/search")
+            answer = self._ask("GET", f"/{part}/_stats/search")
             running += int(answer["_all"]["total"]["search"]["query_current"])
         return running
 
@@ -236,7 +301,9 @@ class ClusterWriter(ClusterReader):
         """See `LeaseStore.lease`."""
         with translated():
             try:
-                found = self.connection.request("GET", f"/{LEASE_INDEX}/_doc/{quote(key)}")
+                found = again(
+                    lambda: self.connection.request("GET", f"/{LEASE_INDEX}/_doc/{quote(key)}")
+                )
             except Refused as error:
                 if error.missing:
                     return LeaseState(), None
@@ -262,14 +329,17 @@ class ClusterWriter(ClusterReader):
             self._make_lease_index()
         with translated():
             try:
-                answer = self.connection.request(
-                    "PUT",
-                    f"/{LEASE_INDEX}/_doc/{quote(key)}",
-                    params=condition,
-                    body=state.to_dict(),
+                answer = again(
+                    lambda: self.connection.request(
+                        "PUT",
+                        f"/{LEASE_INDEX}/_doc/{quote(key)}",
+                        params=condition,
+                        body=state.to_dict(),
+                    ),
+                    is_busy,
                 )
             except Refused as error:
-                if error.kind == "version_conflict_engine_exception":
+                if error.kind == VERSION_CONFLICT:
                     raise Conflict(str(error)) from error
                 raise
         return answer["_seq_no"], answer["_primary_term"]
@@ -293,22 +363,22 @@ def _on_one_line(
             yield doc_id, raw
 
 
-def _bulks(sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, int]]:
-    lines: list[str] = []
+def _bulks(sources: Iterable[tuple[str, bytes]]) -> Iterator[list[str]]:
+    """Yield operations of a bulk request, two lines each, as many as one request carries."""
+    operations: list[str] = []
     size = 0
     for doc_id, raw in sources:
         line = raw.decode()
-        if lines and (size + len(line) > BULK_BYTES or len(lines) >= 2 * BULK_DOCUMENTS):
-            yield "\n".join(lines) + "\n", len(lines) // 2
-            lines, size = [], 0
-        lines += (json.dumps({"index": {"_id": doc_id}}), line)
+        if operations and (size + len(line) > BULK_BYTES or len(operations) >= BULK_DOCUMENTS):
+            yield operations
+            operations, size = [], 0
+        operations.append(f"{json.dumps({'index': {'_id': doc_id}})}\n{line}")
         size += len(line)
-    if lines:
-        yield "\n".join(lines) + "\n", len(lines) // 2
+    if operations:
+        yield operations
 
 
-def _refusal(items: list[dict[str, Any]]) -> str:
-    failed = [item["index"] for item in items if item and "error" in item["index"]]
+def _refusal(failed: Sequence[Mapping[str, Any]]) -> str:
     first = failed[0]
     reason = str(first["error"].get("reason", ""))[:300]
     return (

@@ -1,6 +1,6 @@
 """Reads an environment's promoted resources as one consistent cut (docs/promotion.md)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from environments.findings import Finding, Severity
@@ -78,11 +78,15 @@ def _alias_problem(
 
 
 def fingerprints(
-    reader: Reader, naming: Naming
+    reader: Reader, naming: Naming, states: Mapping[str, IndexState] | None = None
 ) -> tuple[dict[str, IndexState], dict[str, Fingerprint | None]]:
-    """Return each promoted resource's index and fingerprint; None while a write is in flight."""
-    aliases = [naming.alias(resource.name) for resource in naming.catalogue.promoted]
-    states = resolve(naming, reader.states(aliases))
+    """Return each promoted resource's index and fingerprint; None while a write is in flight.
+
+    `states` are of all indices that hold one of Tracardi's aliases, if they were read just now.
+    """
+    if states is None:
+        states = reader.states([naming.alias(r.name) for r in naming.catalogue.promoted])
+    states = resolve(naming, states)
     marks = reader.marks([state.name for state in states.values()])
     prints: dict[str, Fingerprint | None] = {}
     for name, state in states.items():
@@ -98,11 +102,13 @@ def capture(
     *,
     previous: Mapping[str, CapturedResource],
     limit: int,
+    states: Mapping[str, IndexState] | None = None,
 ) -> Captured:
     """Read what differs from `previous` by fingerprint, until nothing moved while reading.
 
-    An index whose fingerprint equals the earlier capture's is not read at all. `limit` is the
-    largest document in bytes.
+    An index whose fingerprint equals the earlier capture's is not read at all, and of one that was
+    written to since, only what was written. `limit` is the largest document in bytes, `states` are
+    as `fingerprints` takes them.
 
     Raises:
         PreflightFailed: the environment's indices are not as Tracardi makes them.
@@ -111,7 +117,7 @@ def capture(
     """
     held: dict[str, CapturedResource] = dict(previous)
     read: list[str] = []
-    states, now = fingerprints(reader, naming)
+    states, now = fingerprints(reader, naming, states)
     for _ in range(ROUNDS):
         due = [n for n, p in now.items() if p is None or not _holds(held.get(n), states[n], p)]
         if not due:
@@ -120,7 +126,7 @@ def capture(
         reader.refresh([states[name].name for name in due])
         for name in due:
             before = now[name]
-            tree = _read(reader, content, name, states[name].name, held.get(name), limit)
+            tree = _read(reader, content, name, states[name], held.get(name), limit)
             read.append(name)
             if before is not None:
                 held[name] = CapturedResource(
@@ -141,14 +147,45 @@ def _read(
     reader: Reader,
     content: Content,
     resource: str,
-    index: str,
+    state: IndexState,
     held: CapturedResource | None,
     limit: int,
 ) -> TreeDigests:
     known = content.tree(held.tree.digest).by_id if held is not None else {}
+    tree = None
+    if held is not None and _continues(held, state):
+        (above,) = held.fingerprint.max_seq_no
+        written = _described(content, resource, reader.read(state.name, above=above), known, limit)
+        both = {**known, **{entry.id: entry for entry in written}}
+        # Fewer are there where some were deleted: which ones, only reading all of it tells.
+        if reader.count(state.name) == len(both):
+            tree = Tree.of(resource, both.values())
+    if tree is None:
+        everything = _described(content, resource, reader.read(state.name), known, limit)
+        tree = Tree.of(resource, everything)
+    content.keep_tree(tree)
+    return TreeDigests.of(tree)
+
+
+def _continues(held: CapturedResource, state: IndexState) -> bool:
+    """Answer whether all writes since an earlier capture have higher sequence numbers.
+
+    They do in the same index, by shard. With several, a number means something else in each.
+    """
+    mark = held.fingerprint
+    return held.index == state.name and mark.uuid == state.uuid and len(mark.max_seq_no) == 1
+
+
+def _described(
+    content: Content,
+    resource: str,
+    found: Iterable[tuple[str, bytes]],
+    known: Mapping[str, Entry],
+    limit: int,
+) -> list[Entry]:
     entries: list[Entry] = []
     fresh: dict[str, bytes] = {}
-    for doc_id, source in reader.read(index):
+    for doc_id, source in found:
         entry = known.get(doc_id)
         # Equal bytes need no parsing.
         if entry is None or entry.oid != oid_of(source):
@@ -159,6 +196,4 @@ def _read(
                 fresh = {}
         entries.append(entry)
     content.keep_blobs(fresh)
-    tree = Tree.of(resource, entries)
-    content.keep_tree(tree)
-    return TreeDigests.of(tree)
+    return entries

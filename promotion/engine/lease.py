@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Protocol
 
-from promotion.engine.errors import Conflict, LeaseHeld, LeaseLost
+from promotion.engine.errors import Conflict, LeaseHeld, LeaseLost, OutcomeUnknown
 
 ATTEMPTS: Final = 20
 
@@ -134,6 +134,7 @@ class Lease:
 
 def _swap(store: LeaseStore, key: str, change: Callable[[LeaseState], LeaseState]) -> LeaseState:
     """Apply `change` to the document, again where a generation number was taken in between."""
+    unknown: OutcomeUnknown | None = None
     for _ in range(ATTEMPTS):
         state, version = store.lease(key)
         wanted = change(state)
@@ -141,7 +142,13 @@ def _swap(store: LeaseStore, key: str, change: Callable[[LeaseState], LeaseState
             store.swap(key, wanted, version)
         except Conflict:
             continue
+        except OutcomeUnknown as error:
+            # Each change may be made twice: a number is skipped, a beat counted once more.
+            unknown = error
+            continue
         return wanted
+    if unknown is not None:
+        raise unknown
     raise Conflict(
         f"The lease of {key} changed {ATTEMPTS} times in a row. Nothing was changed. Try again."
     )

@@ -55,6 +55,10 @@ class IndexState:
     settings_digest: str
     write_blocked: bool
 
+    @property
+    def primaries(self) -> int:
+        return int(str(self.settings.get("index.number_of_shards", "1")))
+
     @cached_property
     def mapping_digest(self) -> str:
         # Not at once: a fence compares the mapping's version alone.
@@ -75,15 +79,18 @@ class Capacity:
 
 @dataclass(frozen=True)
 class ShardMarks:
-    """The sequence numbers of one index's primaries, in shard order."""
+    """The sequence numbers of one index's primaries, in shard order.
+
+    `checkpoint` is up to where all copies in sync have every write.
+    """
 
     max_seq_no: tuple[int, ...]
-    local_checkpoint: tuple[int, ...]
+    checkpoint: tuple[int, ...]
 
     @property
     def settled(self) -> bool:
         """Whether no write is in flight."""
-        return self.max_seq_no == self.local_checkpoint
+        return self.max_seq_no == self.checkpoint
 
 
 def fingerprint(state: IndexState, marks: ShardMarks) -> Fingerprint:
@@ -103,8 +110,17 @@ class Reader(Protocol):
     def refresh(self, names: Sequence[str]) -> None:
         """Make every acknowledged write of the indices visible to searches."""
 
-    def read(self, index: str) -> Iterator[tuple[str, bytes]]:
-        """Yield every document of an index: its id and its exact `_source`."""
+    def read(self, index: str, *, above: int | None = None) -> Iterator[tuple[str, bytes]]:
+        """Yield every document of an index: its id and its exact `_source`.
+
+        With `above`, only those whose last write has a higher sequence number.
+        """
+
+    def find(self, index: str, ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield those of the documents called `ids` that are there, as `read` does."""
+
+    def count(self, index: str) -> int:
+        """Return how many documents a search of an index finds."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +160,21 @@ class Writer(Reader, Protocol):
     def load(self, index: str, documents: Iterable[tuple[str, bytes]]) -> int:
         """Write documents (id, exact source) and return how many."""
 
-    def clone(self, source: IndexState, target: str) -> None:
-        """Clone a write-blocked index, block included; the target's primaries are started."""
+    def erase(self, index: str, ids: Sequence[str]) -> None:
+        """Delete documents; one that is gone already is no error."""
+
+    def clone(self, source: IndexState, target: str, *, writable: bool = False) -> None:
+        """Clone a write-blocked index.
+
+        The clone is blocked too, and its primaries are started; a `writable` one is open, and they
+        start by then.
+        """
 
     def block(self, names: Sequence[str]) -> None:
         """Write-block indices, waiting for the writes in flight."""
+
+    def seal(self, names: Sequence[str]) -> None:
+        """Write-block indices that nobody else writes to: faster, and waits for no writes."""
 
     def unblock(self, names: Sequence[str]) -> None:
         """Lift the write block of indices."""
@@ -159,8 +185,8 @@ class Writer(Reader, Protocol):
     def delete(self, names: Sequence[str]) -> None:
         """Delete indices; one that is gone already is no error."""
 
-    def await_started(self, names: Sequence[str]) -> None:
-        """Return when all primaries of indices just created are started."""
+    def await_started(self, primaries: Mapping[str, int]) -> None:
+        """Return when all primaries of indices just created are started, so many of each."""
 
     def make_marker(self, name: str) -> None:
         """Create an empty marker index; its primary starts by then."""

@@ -100,9 +100,8 @@ def check_shards(capacity: Capacity, wanted: int) -> list[Finding]:
 
 def shards_of(state: IndexState) -> int:
     """Return how many shards an index like this one has, copies included."""
-    primaries = int(str(state.settings.get("index.number_of_shards", "1")))
     copies = str(state.settings.get("index.number_of_replicas", "1"))
-    return primaries * (1 + (int(copies) if copies.isdigit() else 1))
+    return state.primaries * (1 + (int(copies) if copies.isdigit() else 1))
 
 
 def consents(counts: Mapping[str, Counts], drifted: list[str]) -> list[Finding]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from environments.catalogue import Policy
 from environments.naming import Naming
+from promotion.engine.delta import delta
 from promotion.engine.errors import Mismatch
+from promotion.engine.manifest import TreeDigests
 from promotion.engine.plan import Generation, names_of
 from promotion.engine.ports import IndexState, Writer, fingerprint
-from promotion.engine.prepare import Sources, check_copy
+from promotion.engine.prepare import Sources, check_copy, check_part
 
 
 @dataclass(frozen=True)
@@ -20,39 +22,65 @@ class Proof:
 
 
 def verify(
-    writer: Writer, content: Sources, naming: Naming, live: Generation, *, unlocked: bool = False
+    writer: Writer,
+    content: Sources,
+    naming: Naming,
+    live: Generation,
+    states: Mapping[str, IndexState],
+    *,
+    before: Mapping[str, TreeDigests] | None = None,
+    unlocked: bool = False,
 ) -> Proof:
     """Read the live generation through its names, and compare it.
 
-    What this generation's own indices hold is compared byte for byte; an index that an earlier
-    one made was proved then, so its fingerprint proves that nobody wrote to it since. Where edits
-    by hand are allowed (`unlocked`), one to such an index is told, and no fault of the promotion.
+    `states` are of all indices that hold one of its names, as they are now. `before` has the trees
+    that were live until now.
+
+    All indices were proved byte for byte when they were made; their fingerprints prove that nobody
+    wrote to them since. Of this generation's own, what differs from `before` is read once more,
+    through the name that Tracardi reads, and all documents are counted. Where edits by hand are
+    allowed (`unlocked`), one to an earlier generation's index is told, and no fault of the
+    promotion.
 
     Raises:
-        Mismatch: a name points elsewhere, or a document differs.
+        Mismatch: a name points elsewhere, an index was written to, or a document differs.
     """
-    states = writer.states([held.index for held in live.resources.values()])
     marks = writer.marks([held.index for held in live.resources.values()])
     count = 0
     edited = []
-    aliases = [name for resource in live.resources for name in names_of(naming, resource)]
-    holders = writer.states(aliases)
     for resource, held in live.resources.items():
         names = names_of(naming, resource)
-        state = states.get(held.index)
-        others = [n for n, s in holders.items() if n != held.index and set(names) & set(s.aliases)]
-        if state is None or others or state.aliases != tuple(sorted(names)):
-            raise Mismatch(f"The names of {resource} do not point at {held.index} alone.")
-        if held.index == naming.generation_index(resource, live.number):
-            writer.refresh([held.index])
-            tree = content.tree(held.tree.digest)
-            check_copy(tree, writer.read(names[0]), names[0])
-            count += len(tree.entries)
-        elif fingerprint(state, marks[held.index]) != held.fingerprint:
-            if not unlocked:
+        _check_names(resource, held.index, names, states)
+        own = held.index == naming.generation_index(resource, live.number)
+        if fingerprint(states[held.index], marks[held.index]) != held.fingerprint:
+            if own or not unlocked:
                 raise Mismatch(f"Index {held.index} of {resource} was written to.")
             edited.append(resource)
+        elif own:
+            count += _read_back(writer, content, names[0], held.tree, (before or {}).get(resource))
     return Proof(count, tuple(edited))
+
+
+def _check_names(
+    resource: str, index: str, names: tuple[str, str], states: Mapping[str, IndexState]
+) -> None:
+    holders = {name for name, state in states.items() if set(names) & set(state.aliases)}
+    if holders != {index} or states[index].aliases != tuple(sorted(names)):
+        raise Mismatch(f"The names of {resource} do not point at {index} alone.")
+
+
+def _read_back(
+    writer: Writer, content: Sources, name: str, held: TreeDigests, before: TreeDigests | None
+) -> int:
+    """Compare what a name serves with a tree, and return how many documents were read."""
+    tree = content.tree(held.digest)
+    if before is not None:
+        change = delta(content.tree(before.digest), tree)
+        if change.is_small:
+            check_part(writer, tree, change.written, name)
+            return len(change.written)
+    check_copy(tree, writer.read(name), name)
+    return len(tree.entries)
 
 
 @dataclass(frozen=True)

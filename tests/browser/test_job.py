@@ -13,8 +13,8 @@ from environments.elastic import Connection
 from environments.models import Environment
 from promotion.writer import ClusterWriter
 from tests.browser.conftest import NARROW, sign_in
+from tests.factories import People
 from tests.promotion.conftest import (  # noqa: F401
-    People,
     Put,
     engine,
     people,

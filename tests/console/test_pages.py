@@ -6,7 +6,6 @@ import pytest
 from django.conf import settings as console
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
 from accounts.audit import record, system_actor
 from accounts.models import User
@@ -54,10 +53,8 @@ def qa(shop: Environment) -> User:
 
 
 @pytest.fixture
-def look(qa: User, settings: Settings) -> Look:
+def look(qa: User, plain_static_files: None) -> Look:
     """Return what QA sees at an address."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     client = Client(headers={"x-forwarded-proto": "https"})
     client.force_login(qa, backend=console.AUTHENTICATION_BACKENDS[0])
 

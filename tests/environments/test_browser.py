@@ -8,7 +8,8 @@ from pytest_django import Settings
 
 from environments.masking import MASK
 from environments.models import Environment
-from tests.promotion.conftest import People, Put, engine, people, production, put, staging
+from tests.factories import People
+from tests.promotion.conftest import Put, engine, people, production, put, staging
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["engine", "people", "production", "put", "staging"]

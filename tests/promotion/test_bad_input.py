@@ -16,7 +16,8 @@ from promotion.planning import indices_of
 from promotion.preparing import prepare
 from promotion.services import capture, review
 from promotion.writer import ClusterWriter
-from tests.promotion.conftest import People, Put
+from tests.factories import People
+from tests.promotion.conftest import Put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,8 @@ from environments.models import Environment
 from promotion.locking import unlock
 from promotion.models import Build, StoredGeneration
 from promotion.preparing import prepare
-from tests.promotion.conftest import People, Put
+from tests.factories import People
+from tests.promotion.conftest import Put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Run = Callable[..., tuple[int, dict[str, Any]]]

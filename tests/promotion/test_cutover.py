@@ -12,8 +12,9 @@ from environments.models import Environment
 from environments.naming import Naming
 from promotion.engine.adopt import clone_originals, move_aliases, replace_originals
 from promotion.engine.cutover import cutover
+from promotion.engine.delta import CLONE_BYTES
 from promotion.engine.diff import count
-from promotion.engine.errors import StalePlan
+from promotion.engine.errors import RuleBroken, StalePlan
 from promotion.engine.lease import Lease, acquire
 from promotion.engine.plan import Generation, Plan, make_plan
 from promotion.engine.prepare import prepare
@@ -77,6 +78,12 @@ def planned(staging: Environment, naming: Naming, live: Generation, number: int)
     )
 
 
+def filled(writer: ClusterWriter, plan: Plan) -> Generation:
+    return prepare(
+        writer, CONTENT, plan, writer.states([part.live.index for part in plan.resources])
+    )
+
+
 def served(writer: ClusterWriter, naming: Naming, resource: str) -> dict[str, bytes]:
     return dict(writer.read(naming.alias(resource)))
 
@@ -103,7 +110,7 @@ def test_a_promotion_serves_what_was_captured_to_the_byte(
     plan = planned(staging, naming, live, 2)
     assert [part.resource for part in plan.changed] == ["segment"]
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))).digest == plan.digest
-    made = prepare(writer, CONTENT, plan)
+    made = filled(writer, plan)
     assert "seg-new" not in served(writer, naming, "segment")
     cutover(writer, lease, plan, made, naming)
     assert served(writer, naming, "segment")["seg-new"] == raw.encode()
@@ -133,13 +140,35 @@ def test_two_promoters_of_one_generation_one_wins(
             for part in second.resources
         ),
     )
-    one = prepare(writer, CONTENT, first)
-    two = prepare(writer, CONTENT, second)
+    one = filled(writer, first)
+    two = filled(writer, second)
     cutover(writer, lease, first, one, naming)
     with pytest.raises(StalePlan):
         cutover(writer, lease, second, two, naming)
     assert "seg-new" in served(writer, naming, "segment")
     assert "rule-new" not in served(writer, naming, "rule")
+
+
+def test_what_was_written_to_while_it_was_copied_is_not_prepared(
+    staging: Environment,
+    naming: Naming,
+    writer: ClusterWriter,
+    live: Generation,
+    put: Put,
+) -> None:
+    put("segment", "seg-new", json.dumps({"name": "x" * CLONE_BYTES}))
+    plan = planned(staging, naming, live, 2)
+    first = filled(writer, plan)
+    held = first.resources["segment"]
+    put("segment", "seg-newer", '{"name": "New"}')
+    following = planned(staging, naming, first, 3)
+    states = writer.states([part.live.index for part in following.resources])
+    writer.unblock([held.index])
+    # One more or less is seen by counting; an edit only by the fingerprint.
+    writer.load(held.index, [("seg-loyal", b'{"name": "By hand"}')])
+    writer.block([held.index])
+    with pytest.raises(RuleBroken, match="was written to while it was copied"):
+        prepare(writer, CONTENT, following, states)
 
 
 def test_production_edited_after_planning_is_never_overwritten(
@@ -152,7 +181,7 @@ def test_production_edited_after_planning_is_never_overwritten(
 ) -> None:
     put("segment", "seg-new", '{"name": "New"}')
     plan = planned(staging, naming, live, 2)
-    made = prepare(writer, CONTENT, plan)
+    made = filled(writer, plan)
     writer.unblock([live.resources["rule"].index])
     writer.load(naming.concrete("rule"), [("edited", b'{"name": "By hand"}')])
     with pytest.raises(StalePlan, match="rule"):

@@ -30,7 +30,8 @@ from promotion.store import DatabaseContent
 from promotion.tasks import clean_environment
 from promotion.writer import ClusterWriter
 from tests.data import configuration
-from tests.promotion.conftest import People, Put, Ship, approved, served
+from tests.factories import People, approved, served
+from tests.promotion.conftest import Put, Ship
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,7 +19,8 @@ from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.recovery import recover
 from promotion.services import capture, review
-from tests.promotion.conftest import People, Put
+from tests.factories import People
+from tests.promotion.conftest import Put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

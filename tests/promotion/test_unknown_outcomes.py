@@ -28,7 +28,8 @@ from promotion.recovery import recover
 from promotion.releasing import request_release, run_release
 from promotion.rollback import rollback
 from promotion.writer import ClusterWriter
-from tests.promotion.conftest import People, Put, Ship, approved, served
+from tests.factories import People, approved, served
+from tests.promotion.conftest import Put, Ship
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -119,6 +119,44 @@ def test_a_clone_is_blocked_and_equal(writer: ClusterWriter, flows: str, name: N
     assert dict(writer.read(target)) == dict(configuration("tracardi-flow"))
 
 
+def test_a_writable_clone_is_changed_and_sealed(
+    writer: ClusterWriter, flows: str, name: Name
+) -> None:
+    target, before = name("clone"), dict(configuration("tracardi-flow"))
+    gone, *kept = sorted(before)
+    writer.block([flows])
+    like, marks = writer.states([flows])[flows], writer.marks([flows])[flows]
+    writer.clone(like, target, writable=True)
+    writer.await_started({target: 1})
+    assert writer.states([target])[target].mapping_digest == like.mapping_digest
+    writer.erase(target, [gone, "never there"])
+    writer.load(target, [("new", b'{"name": "New"}')])
+    writer.refresh([target])
+    writer.seal([target])
+    assert not acknowledged(writer.connection, target, "late")
+    assert writer.count(target) == len(before)
+    assert dict(writer.find(target, ["new", gone, kept[0]])) == {
+        "new": b'{"name": "New"}',
+        kept[0]: before[kept[0]],
+    }
+    (above,) = marks.max_seq_no
+    assert dict(writer.read(target, above=above)) == {"new": b'{"name": "New"}'}
+    assert dict(writer.read(flows)) == before
+
+
+def test_an_index_whose_shard_cannot_start_is_waited_for_in_vain(
+    writer: ClusterWriter, flows: str, name: Name, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promotion.writer.START_SECONDS", 1)
+    stuck = name("stuck")
+    settings = {"index.routing.allocation.require._name": "no such node"}
+    writer.connection.request(
+        "PUT", f"/{stuck}", params={"wait_for_active_shards": "0"}, body={"settings": settings}
+    )
+    with pytest.raises(MachineryError, match="did not start"):
+        writer.await_started({flows: 1, stuck: 1})
+
+
 def test_a_name_moves_only_away_from_the_index_that_was_expected(
     writer: ClusterWriter, flows: str, name: Name
 ) -> None:

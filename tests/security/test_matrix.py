@@ -4,7 +4,6 @@ import pytest
 from django.conf import settings as console
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from pytest_django import Settings
 
 from accounts.audit import system_actor
 from accounts.models import AuditEvent, User
@@ -122,10 +121,7 @@ def things() -> dict[str, list[object]]:
 
 
 @pytest.fixture
-def browser(settings: Settings) -> Client:
-    """A client; static files are named as they lie, for nothing is collected in tests."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+def browser(plain_static_files: None) -> Client:
     return Client(headers={"x-forwarded-proto": "https"}, raise_request_exception=True)
 
 

@@ -62,7 +62,7 @@ class Command(BaseCommand):
 def _plan(build: Build, target: Environment) -> dict[str, Any]:
     writer = writer_for(target)
     live = look(writer, target)
-    check_build(writer.capacity(), build, live, target)
+    check_build(build, live, target)
     plan = plan_for(
         writer,
         target,

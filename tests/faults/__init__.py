@@ -1,0 +1,1 @@
+"""Crashes, a failing engine, races."""

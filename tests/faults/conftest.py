@@ -1,0 +1,71 @@
+"""A world that outlives a test: what one crash left, the next one meets."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import call_command
+from pytest_django.plugin import DjangoDbBlocker
+
+from promotion.engine.errors import PromotionError
+from tests.faults.world import World
+
+
+class Worlds:
+    """Makes a world where there is none, or where a test left a broken one."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._world: World | None = None
+
+    def get(self) -> World:
+        if self._world is None:
+            self._world = World(self._url)
+        return self._world
+
+    def end(self) -> None:
+        """Remove the world, and empty the database."""
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+        call_command("flush", interactive=False, verbosity=0)
+
+
+@pytest.fixture(scope="module")
+def worlds(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, elasticsearch_url: str
+) -> Iterator[Worlds]:
+    """Worlds that are committed to the database of the tests."""
+    with django_db_blocker.unblock():
+        made = Worlds(elasticsearch_url)
+        yield made
+        made.end()
+
+
+@pytest.fixture
+def world(worlds: Worlds) -> Iterator[World]:
+    """Both sets, as the test before left them."""
+    made = worlds.get()
+    yield made
+    try:
+        made.check()
+    except (AssertionError, PromotionError):
+        # That test has failed; the next one is to fail for a reason of its own.
+        worlds.end()
+
+
+TRIED = {
+    "kill points": "test_what_a_killed_process_left",
+    "engine faults": "faults/test_engine.py",
+}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with one line: what was tried, and how often production was not what it had to be."""
+    ended = {
+        outcome: [report.nodeid for report in terminalreporter.stats.get(outcome, [])]
+        for outcome in ("passed", "failed", "error")
+    }
+    tried = [*ended["passed"], *ended["failed"]]
+    words = [f"{sum(part in name for name in tried)} {what}" for what, part in TRIED.items()]
+    torn = sum("tests/faults/" in name for name in [*ended["failed"], *ended["error"]])
+    terminalreporter.write_line(f"Tried: {', '.join(words)}. Torn states found: {torn}.")
