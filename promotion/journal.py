@@ -22,6 +22,7 @@ from promotion.engine.errors import (
     Unfinished,
 )
 from promotion.models import Promotion, Step
+from promotion.receipts import issue
 
 log = structlog.get_logger(__name__)
 
@@ -170,6 +171,8 @@ def conclude(actor: Actor, promotion: Promotion, status: Promotion.Status, messa
     """End a promotion once, with an audit event; say whether this call ended it."""
     with transaction.atomic():
         ended = move(promotion, status, message=message, finished_at=timezone.now(), is_left=False)
+        if ended and promotion.kind != Promotion.Kind.PREPARE:
+            issue(promotion)
         if ended:
             good = status is Promotion.Status.SUCCEEDED
             record(

@@ -24,5 +24,6 @@ urlpatterns = [
     path("builds/<slug:slug>/<int:number>/promote/", views.promote_build, name="promote"),
     path("promotions/", views.promotions, name="promotions"),
     path("promotions/<int:pk>/", views.promotion, name="promotion"),
+    path("promotions/<int:pk>/receipt/", views.promotion_receipt, name="receipt"),
     path("promotions/<int:pk>/cancel/", views.cancel_promotion, name="cancel"),
 ]

@@ -1,7 +1,7 @@
 """Promotions as pages: the confirm page, the list, and one promotion as it runs."""
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -17,6 +17,7 @@ from promotion.common import done, environment_filter, environment_for, signed_i
 from promotion.forms import PromoteForm
 from promotion.models import Build, Promotion
 from promotion.promotions import promote
+from promotion.receipts import issued
 from promotion.tasks import finish_promotion
 
 
@@ -129,6 +130,7 @@ def promotion(request: HttpRequest, pk: int) -> HttpResponse:
         steps=shown.steps.all(),
         changes=changes(shown),
         receipt=receipt_rows(shown),
+        is_issued=issued(shown) is not None,
         may_cancel=cancellable and bool(may(user, Verb.PROMOTE, shown)),
         may_see_steps=bool(may(user, Verb.VIEW_PROMOTION, shown)),
         may_see_build=bool(may(user, Verb.VIEW_BUILD, shown.build)) if shown.build else False,
@@ -151,6 +153,23 @@ def receipt_rows(shown: Promotion) -> list[dict[str, object]]:
         }
         for name in sorted(before.keys() | after.keys())
     ]
+
+
+@console_page
+@require_GET
+def promotion_receipt(request: HttpRequest, pk: int) -> HttpResponse:
+    """Download an ended promotion's signed receipt."""
+    user = signed_in(request)
+    shown = get_object_or_404(visible_promotions(user), pk=pk)
+    verdict = may(user, Verb.VIEW_PROMOTION, shown)
+    if not verdict:
+        return forbidden(request, verdict, "receipt.download", shown)
+    found = issued(shown)
+    if found is None:
+        raise Http404("It has no receipt: it goes on, or ended before receipts were signed.")
+    answer = JsonResponse(found, json_dumps_params={"indent": 2})
+    answer["Content-Disposition"] = f'attachment; filename="promotion-{shown.pk}-receipt.json"'
+    return answer
 
 
 @console_page

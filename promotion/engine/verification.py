@@ -1,7 +1,8 @@
 """Proof after a switch: the names, the content behind them, and what was not to be touched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from environments.catalogue import Policy
 from environments.naming import Naming
@@ -88,6 +89,11 @@ class Receipt:
     """What the protected indices were: index to UUID and mapping digest."""
 
     indices: Mapping[str, tuple[str, str]]
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Sequence[str]]) -> Self:
+        """Return what was kept as JSON: index to a list of UUID and mapping digest."""
+        return cls({name: (value[0], value[1]) for name, value in raw.items()})
 
     def differences(self, after: "Receipt") -> list[str]:
         """Say in words what is not as it was. A new index, as each month brings one, is none."""
