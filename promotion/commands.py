@@ -54,13 +54,17 @@ class ActingCommand(BaseCommand):
             outcome, code = {"status": "refused", "message": str(error)}, REFUSED
         except PromotionError as error:
             outcome, code = problem(error)
-        self._print(outcome, code, as_json=options["json"])
-        if code:
-            sys.exit(code)
+        print_outcome(self, outcome, code, as_json=options["json"])
 
-    def _print(self, outcome: dict[str, Any], code: int, *, as_json: bool) -> None:
-        stream = self.stderr if code and not as_json else self.stdout
-        stream.write(json.dumps(outcome) if as_json else outcome["message"])
+
+def print_outcome(
+    command: BaseCommand, outcome: dict[str, Any], code: int, *, as_json: bool
+) -> None:
+    """Print what came of a command, its `message` for people, and exit where `code` is not 0."""
+    stream = command.stderr if code and not as_json else command.stdout
+    stream.write(json.dumps(outcome) if as_json else outcome["message"])
+    if code:
+        sys.exit(code)
 
 
 def problem(error: PromotionError) -> tuple[dict[str, Any], int]:
@@ -140,5 +144,6 @@ __all__ = [
     "find_build",
     "find_environment",
     "outcome_of",
+    "print_outcome",
     "problem",
 ]

@@ -121,7 +121,8 @@ def _whole(promotion: Promotion) -> dict[str, Any]:
         ],
         "protected": {
             "before": kept.get("before", {}),
-            "after": kept.get("after", kept.get("before", {})),
+            # None where it ended before anybody looked.
+            "after": kept.get("after"),
             "differences": kept.get("differences", []),
         },
     }

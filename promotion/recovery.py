@@ -161,7 +161,10 @@ def _recover_promotion(writer: ClusterWriter, promotion: Promotion) -> None:
         if not live:
             plan, status, words = promotion.plan, Promotion.Status.ERRORED, GAVE_UP
             if plan is not None:
-                if promotion.live_at is not None:
+                if (
+                    promotion.live_at is not None
+                    and _live_marker(writer, promotion) == plan.base_marker
+                ):
                     # It was live, and its worker died while it swapped back.
                     record_back(promotion, plan)
                     status, words = Promotion.Status.FAILED, f"{SWAPPED_BACK} {back_at(plan)}"

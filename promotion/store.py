@@ -14,7 +14,7 @@ RECENT_ENTRIES: Final = 50_000
 _BATCH = 400
 
 
-# The trees that were used last: one promotion opens the same few again and again.
+# The trees that were opened last: one promotion opens the same few again and again.
 _recent: Final[dict[str, Tree]] = {}
 _guard: Final = threading.Lock()
 
@@ -62,7 +62,6 @@ class DatabaseContent:
 
     def keep_tree(self, tree: Tree) -> None:
         """See `Content.keep_tree`."""
-        _remember(tree)
         StoredTree.objects.get_or_create(
             digest=tree.digest,
             defaults={
@@ -74,6 +73,7 @@ class DatabaseContent:
                 "body": _seal(tree.pack()),
             },
         )
+        _remember(tree)
 
     def tree(self, digest: str) -> Tree:
         """See `Content.tree`."""

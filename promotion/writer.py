@@ -77,7 +77,9 @@ class ClusterWriter(ClusterReader):
         asked = {"index.number_of_replicas": source.settings.get("index.number_of_replicas", "0")}
         body = {"settings": {**asked, "index.blocks.write": None} if writable else asked}
         params = {"wait_for_active_shards": "0"} if writable else None
-        self._make("PUT", f"/{quote(source.name)}/_clone/{quote(target)}", body, params)
+        # A blocked one may be called as Tracardi does, which makes such an index by writing to it.
+        path = f"/{quote(source.name)}/_clone/{quote(target)}"
+        self._make("PUT", path, body, params, ours=writable)
 
     def erase(self, index: str, ids: Sequence[str]) -> None:
         """See `Writer.erase`.
@@ -95,7 +97,14 @@ class ClusterWriter(ClusterReader):
         path: str,
         body: Mapping[str, Any],
         params: Mapping[str, str] | None = None,
+        *,
+        ours: bool = True,
     ) -> None:
+        """Make an index, again where the answer was lost.
+
+        `ours` says that nobody else makes an index of that name: one that is there then was made by
+        the attempt whose answer was lost.
+        """
         unsure = False
 
         def send() -> Any:
@@ -104,8 +113,8 @@ class ClusterWriter(ClusterReader):
                 return self.connection.request(method, path, params=params, body=body)
             except Refused as error:
                 there = error.kind == "resource_already_exists_exception"
-                if there and unsure:
-                    # By an attempt whose answer was lost; its shards are waited for elsewhere.
+                if there and unsure and ours:
+                    # Whoever uses it next waits for its shards.
                     return {"acknowledged": True, "shards_acknowledged": True}
                 if there or error.kind == "invalid_index_name":
                     raise Conflict(str(error)) from error

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from promotion.engine.delta import Delta, delta
 from promotion.engine.errors import Mismatch, RuleBroken
-from promotion.engine.manifest import Entry, Tree, oid_of
+from promotion.engine.manifest import Tree, oid_of
 from promotion.engine.plan import Generation, Held, Plan, ResourcePlan
 from promotion.engine.ports import Fingerprint, IndexState, Writer, fingerprint
 
@@ -55,7 +55,7 @@ def prepare(
         progress()
     if fresh:
         writer.seal(fresh)
-    generation = Generation(plan.number, plan.marker, _held(writer, plan, live, changes))
+    generation = Generation(plan.number, plan.marker, _held(writer, plan, changes))
     writer.put_marker(plan.marker, {**generation.to_dict(), "plan": plan.digest})
     return generation
 
@@ -109,8 +109,7 @@ def _fill(
         check_copy(tree, _often(writer.read(name), progress), name)
         return
     writer.erase(name, change.removed)
-    written = Tree(part.resource, change.written)
-    writer.load(name, _often(content.sources(written), progress))
+    writer.load(name, _often(content.sources(change.written), progress))
     writer.refresh([name])
     check_part(writer, tree, change.written, name)
 
@@ -131,14 +130,13 @@ def check_copy(tree: Tree, found: Iterable[tuple[str, bytes]], index: str) -> No
         raise Mismatch(f"{len(wanted)} documents are missing in {index}. Nothing was switched.")
 
 
-def check_part(writer: Writer, tree: Tree, entries: Sequence[Entry], index: str) -> None:
-    """Compare some documents with what an index holds, byte for byte, and the number of all.
+def check_part(writer: Writer, tree: Tree, written: Tree, index: str) -> None:
+    """Compare the written documents with what an index holds, byte for byte, and the number of all.
 
     Raises:
         Mismatch: a document differs or is missing, or there are more or fewer than in the tree.
     """
-    ids = [entry.id for entry in entries]
-    check_copy(Tree(tree.resource, tuple(entries)), writer.find(index, ids), index)
+    check_copy(written, writer.find(index, list(written.by_id)), index)
     count = writer.count(index)
     if count != len(tree.entries):
         raise Mismatch(
@@ -147,12 +145,7 @@ def check_part(writer: Writer, tree: Tree, entries: Sequence[Entry], index: str)
         )
 
 
-def _held(
-    writer: Writer,
-    plan: Plan,
-    live: Mapping[str, IndexState],
-    changes: Mapping[str, Delta | None],
-) -> dict[str, Held]:
+def _held(writer: Writer, plan: Plan, changes: Mapping[str, Delta | None]) -> dict[str, Held]:
     cloned = [part for part in plan.fresh if changes[part.resource] is not None]
     names = [part.next_index for part in plan.fresh]
     prints = fingerprints_of(writer, [*names, *(part.live.index for part in cloned)])

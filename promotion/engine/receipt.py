@@ -11,6 +11,8 @@ from promotion.engine.verification import Receipt
 FORMAT: Final = 1
 # The steps that a promotion must have done before it may say that it succeeded.
 PROOFS: Final = ("verify", "receipt")
+# A release proves its clones in the step that hands over; again after a crash, it may have been.
+PROOFS_OF_A_RELEASE: Final = ("receipt",)
 # What put a build's content live: there the generation and the build are compared.
 OF_A_BUILD: Final = ("promote", "adopt")
 
@@ -54,13 +56,18 @@ def _inconsistent(facts: Mapping[str, Any]) -> list[str]:
     plan = Plan.from_dict(facts["plan"]) if facts["plan"] else None
     if plan is not None and plan.digest != facts["plan_digest"]:
         found.append("The plan is not the one of the plan's digest.")
-    before, after = (Receipt.from_dict(facts["protected"][when]) for when in ("before", "after"))
-    if before.differences(after) != facts["protected"]["differences"]:
+    protected = facts["protected"]
+    differences = []
+    if protected["after"] is not None:
+        before, after = (Receipt.from_dict(protected[when]) for when in ("before", "after"))
+        differences = before.differences(after)
+    if differences != protected["differences"]:
         found.append("What it says of the protected indices does not follow from their UUIDs.")
     if facts["status"] != "succeeded":
         return found
     done = {step["name"] for step in facts["steps"] if step["status"] == "succeeded"}
-    if missing := [name for name in PROOFS if name not in done and facts["kind"] != "release"]:
+    due = PROOFS_OF_A_RELEASE if facts["kind"] == "release" else PROOFS
+    if missing := [name for name in due if name not in done]:
         found.append(f"It says that it succeeded without the step {', '.join(missing)}.")
     live = facts["generations"]["after"]
     if live is not None and facts["kind"] in OF_A_BUILD:

@@ -79,7 +79,7 @@ def _read_back(
         change = delta(content.tree(before.digest), tree)
         if change.is_small:
             check_part(writer, tree, change.written, name)
-            return len(change.written)
+            return len(change.written.entries)
     check_copy(tree, writer.read(name), name)
     return len(tree.entries)
 

@@ -30,13 +30,24 @@ class Worlds:
         call_command("flush", interactive=False, verbosity=0)
 
 
+@pytest.fixture
+def _django_db_helper() -> None:
+    """Leave the database alone between tests, in place of pytest-django's own: `world` lives on."""
+
+
+@pytest.fixture(scope="module")
+def engine_url(elasticsearch_url: str) -> str:
+    """Where the world's cluster is."""
+    return elasticsearch_url
+
+
 @pytest.fixture(scope="module")
 def worlds(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, elasticsearch_url: str
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, engine_url: str
 ) -> Iterator[Worlds]:
     """Worlds that are committed to the database of the tests."""
     with django_db_blocker.unblock():
-        made = Worlds(elasticsearch_url)
+        made = Worlds(engine_url)
         yield made
         made.end()
 
@@ -49,8 +60,9 @@ def world(worlds: Worlds) -> Iterator[World]:
     try:
         made.check()
     except (AssertionError, PromotionError):
-        # That test has failed; the next one is to fail for a reason of its own.
+        # The next test is to fail for a reason of its own.
         worlds.end()
+        raise
 
 
 TRIED = {

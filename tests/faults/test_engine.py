@@ -1,12 +1,12 @@
 """The engine fails in the middle of a promotion: what passes is waited for, the rest ends it."""
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from django.core.management import call_command
 from pytest_django import Settings
-from pytest_django.plugin import DjangoDbBlocker
 
 from environments import elastic
 from promotion.engine.errors import (
@@ -14,7 +14,6 @@ from promotion.engine.errors import (
     MachineryError,
     OutcomeUnknown,
     PreflightFailed,
-    PromotionError,
     RuleBroken,
 )
 from promotion.live import finish
@@ -58,11 +57,6 @@ PASSING = {
 ALIASES = r"POST /_aliases"
 
 
-@pytest.fixture
-def _django_db_helper() -> None:
-    """Leave the database alone between tests, in place of pytest-django's own: `world` lives on."""
-
-
 @pytest.fixture(scope="module")
 def proxy(elasticsearch_url: str) -> Iterator[Proxy]:
     made = Proxy(elasticsearch_url)
@@ -71,30 +65,9 @@ def proxy(elasticsearch_url: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
-def worlds(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, proxy: Proxy
-) -> Iterator[list[World]]:
-    """The world of this module, behind the proxy; the list is empty where it is to be made anew."""
-    with django_db_blocker.unblock():
-        made: list[World] = []
-        yield made
-        for world in made:
-            world.close()
-        call_command("flush", interactive=False, verbosity=0)
-
-
-@pytest.fixture
-def world(worlds: list[World], proxy: Proxy) -> Iterator[World]:
-    """Both sets, as the test before left them; what broke them has failed."""
-    if not worlds:
-        worlds.append(World(proxy.url))
-    yield worlds[0]
-    try:
-        worlds[0].check()
-    except (AssertionError, PromotionError):
-        worlds.pop().close()
-        call_command("flush", interactive=False, verbosity=0)
-        raise
+def engine_url(proxy: Proxy) -> str:
+    """The world's cluster is behind the proxy."""
+    return proxy.url
 
 
 @pytest.fixture
@@ -354,4 +327,26 @@ def test_a_red_cluster_is_refused(world: World, old: Content) -> None:
     finally:
         world.writer.delete([name])
     assert ready.status == "succeeded"
+    assert world.served() == old
+
+
+def test_a_clone_that_somebody_else_made_is_never_taken_for_ours(
+    world: World, old: Content, proxy: Proxy
+) -> None:
+    """The answer to a release's clone is lost; a stale writer's own index takes its name."""
+    index = world.production.naming.concrete("segment")
+    send = world.writer.connection.request
+
+    def replaced(_answer: Answer) -> None:
+        send("DELETE", f"/{index}")
+        with suppress(elastic.ElasticError):
+            send("PUT", f"/{index}/_doc/stale", body={"name": "stale"})
+        # The guarding template made it for the writer, blocked and empty.
+        assert world.writer.states([index])[index].write_blocked
+
+    lost = Fault(rf"PUT /.*/_clone/{re.escape(index)}$", 1, after=replaced)
+    with proxy.failing(lost):
+        world.plain()
+    assert lost.met == 1
+    assert last(world, "release").status == "succeeded"
     assert world.served() == old

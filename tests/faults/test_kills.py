@@ -17,11 +17,6 @@ pytestmark = pytest.mark.django_db
 EVERY = [(scene, moment) for scene, moments in POINTS.items() for moment in moments]
 
 
-@pytest.fixture
-def _django_db_helper() -> None:
-    """Leave the database alone between tests, in place of pytest-django's own: `world` lives on."""
-
-
 @pytest.mark.parametrize("name", SCENES)
 def test_every_moment_has_a_kill_point(world: World, name: str) -> None:
     scene = SCENES[name]

@@ -107,9 +107,8 @@ class World:
 
     def edit(self, index: str, doc_id: str, name: str) -> None:
         """Write to a generation's index past its block, as the engine's administrator might."""
-        self.writer.unblock([index])
-        self.writer.load(index, [(doc_id, json.dumps({"name": name}).encode())])
-        self.writer.block([index])
+        raw = json.dumps({"name": name}).encode()
+        factories.edit_past_the_block(self.writer, index, doc_id, raw)
 
     # --- Afterwards ---------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from promotion.services import capture
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
 from tests.data import configuration
+from tests.factories import edit_past_the_block
 
 pytestmark = pytest.mark.django_db
 Put = Callable[[str, str, str], None]
@@ -163,10 +164,8 @@ def test_what_was_written_to_while_it_was_copied_is_not_prepared(
     put("segment", "seg-newer", '{"name": "New"}')
     following = planned(staging, naming, first, 3)
     states = writer.states([part.live.index for part in following.resources])
-    writer.unblock([held.index])
     # One more or less is seen by counting; an edit only by the fingerprint.
-    writer.load(held.index, [("seg-loyal", b'{"name": "By hand"}')])
-    writer.block([held.index])
+    edit_past_the_block(writer, held.index, "seg-loyal", b'{"name": "By hand"}')
     with pytest.raises(RuleBroken, match="was written to while it was copied"):
         prepare(writer, CONTENT, following, states)
 

@@ -45,7 +45,7 @@ def test_a_delta_turns_the_one_tree_into_the_other(
     found = delta(one, two)
     now = {name: oid for name, oid in before.items() if name not in found.removed}
     assert set(found.removed) <= set(before)
-    assert now | {e.id: e.oid for e in found.written} == after
+    assert now | {e.id: e.oid for e in found.written.entries} == after
     assert found.kept == sum(before.get(name) == oid for name, oid in after.items())
 
 

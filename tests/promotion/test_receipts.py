@@ -21,7 +21,7 @@ from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.receipts import is_signed, issued
 from promotion.writer import ClusterWriter
-from tests.factories import People, approved
+from tests.factories import People, approved, edit_past_the_block
 from tests.promotion.conftest import Put, Ship
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,9 +102,7 @@ def test_a_promotion_that_failed_has_a_receipt_that_says_so(
     assert switched.made is not None
     index = switched.made.resources["segment"].index
     writer = ClusterWriter(connect(adopted.cluster))
-    writer.unblock([index])
-    writer.load(index, [("edited", b'{"name": "By hand"}')])
-    writer.block([index])
+    edit_past_the_block(writer, index, "edited", b'{"name": "By hand"}')
     with pytest.raises(Mismatch):
         finish(switched)
     switched.refresh_from_db()
@@ -112,6 +110,9 @@ def test_a_promotion_that_failed_has_a_receipt_that_says_so(
     assert found is not None
     assert problems(found, is_signed) == []
     assert (found["status"], found["generations"]["after"]) == ("failed", None)
+    # It was swapped back before anybody looked at the protected indices again.
+    assert found["protected"]["before"]
+    assert found["protected"]["after"] is None
 
 
 def run(*arguments: str) -> int:
@@ -129,12 +130,17 @@ def test_the_command_checks_a_file(
     file.write_text(json.dumps(receipt))
     assert run(str(file)) == 0
     assert "signed by this console, and consistent" in capsys.readouterr().out
+    assert run(str(file), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "done"
     file.write_text(json.dumps({**receipt, "status": "aborted"}))
     assert run(str(file), "--json") == 1
     assert json.loads(capsys.readouterr().out)["status"] == "failed"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"format": 2}', '{"format": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "7", '{"format": 2}', '{"format": 1}', '{"format": 1, "x": NaN}', "[" * 10_000],
+)
 def test_rubbish_is_bad_input(text: str, tmp_path: Path) -> None:
     file = tmp_path / "rubbish"
     file.write_text(text)

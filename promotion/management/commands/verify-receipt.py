@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from promotion.commands import BAD_INPUT, FAILED
+from promotion.commands import BAD_INPUT, DONE, FAILED, print_outcome
 from promotion.engine.receipt import problems
 from promotion.receipts import is_signed
 
@@ -22,27 +22,28 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
-            name = options["file"]
-            text = sys.stdin.read() if name == "-" else Path(name).read_text()
-            receipt = json.loads(text)
+            receipt = json.loads(_text(options["file"]))
             found = problems(receipt, is_signed)
-        except (OSError, ValueError) as error:
-            self._end(options, BAD_INPUT, "bad-input", [f"{error} Nothing was checked."])
-            return
-        if found:
-            self._end(options, FAILED, "failed", found)
-            return
-        words = (
-            f"Promotion {receipt['promotion']} ({receipt['kind']}) of "
-            f"{receipt['environment']['name']} {receipt['status']}. The receipt is whole, signed "
-            "by this console, and consistent."
-        )
-        self._end(options, 0, "succeeded", [words])
-
-    def _end(self, options: dict[str, Any], code: int, status: str, words: list[str]) -> None:
-        if options["json"]:
-            self.stdout.write(json.dumps({"status": status, "messages": words}))
+        except (OSError, ValueError, RecursionError) as error:
+            outcome, code = (
+                {"status": "bad-input", "message": f"{error} Nothing was checked."},
+                BAD_INPUT,
+            )
         else:
-            (self.stderr if code else self.stdout).write("\n".join(words))
-        if code:
-            sys.exit(code)
+            outcome, code = _judged(receipt, found), FAILED if found else DONE
+        print_outcome(self, outcome, code, as_json=options["json"])
+
+
+def _text(name: str) -> str:
+    return sys.stdin.read() if name == "-" else Path(name).read_text()
+
+
+def _judged(receipt: dict[str, Any], found: list[str]) -> dict[str, Any]:
+    if found:
+        return {"status": "failed", "message": "\n".join(found), "problems": found}
+    words = (
+        f"Promotion {receipt['promotion']} ({receipt['kind']}) of "
+        f"{receipt['environment']['name']} {receipt['status']}. The receipt is whole, signed by "
+        "this console, and consistent."
+    )
+    return {"status": "done", "message": words, "problems": []}
