@@ -154,7 +154,7 @@ def _bases(shown: Build, live: StoredGeneration | None) -> dict[str, Base]:
 def _build_page(
     request: HttpRequest, shown: Build, form: ReviewForm | None, status: int = 200
 ) -> HttpResponse:
-    user, target, made = signed_in(request), shown.environment.promotes_to, shown.review
+    user, target, made = signed_in(request), shown.target, shown.review
     live = None
     if target is not None and may(user, Verb.VIEW_BUILD, target):
         live = StoredGeneration.live_in(target)
@@ -165,7 +165,7 @@ def _build_page(
         key = "live" if "live" in bases else "previous"
     base = bases.get(key)
     buttons = []
-    if target is not None and may(user, Verb.PROMOTE, target) and shown.kind == Build.Kind.CAPTURE:
+    if target is not None and may(user, Verb.PROMOTE, target) and shown.is_reviewable:
         ready = readiness(request_actor(request), shown, target)
         buttons.append(promote_button(shown, ready))
         if ready.can_prepare:
@@ -186,10 +186,7 @@ def _build_page(
             for name, part in shown.resources().items()
         ],
         form=form or ReviewForm(initial={"content": shown.content}),
-        may_review=made is None
-        and shown.kind == Build.Kind.CAPTURE
-        and not shown.environment.is_production
-        and bool(may(user, Verb.REVIEW, shown)),
+        may_review=made is None and shown.is_reviewable and bool(may(user, Verb.REVIEW, shown)),
         buttons=buttons,
     )
 
@@ -242,7 +239,7 @@ def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def prepare_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Have the worker prepare a build, such as an older one, or after a failure."""
     shown = _build(request, slug, number)
-    target, actor = shown.environment.promotes_to, request_actor(request)
+    target, actor = shown.target, request_actor(request)
     if target is None:
         raise Http404
     made: list[Promotion] = []

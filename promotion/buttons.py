@@ -128,6 +128,8 @@ def environment_buttons(user: User, shown: Environment) -> list[Button]:
         url = reverse("promotion:adopt", args=[shown.slug])
         return [*buttons, Button("Adopt", url, style=PRIMARY, reason=busy)]
     buttons.append(rollback_button(shown, live, busy))
+    url = reverse("promotion:drift", args=[shown.slug])
+    buttons.append(Button("Drift", url))
     if Unlocking.of(shown) is not None:
         url = reverse("promotion:lock", args=[shown.slug])
         buttons.append(Button("Lock", url, "post", PRIMARY, busy))

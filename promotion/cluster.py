@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -165,6 +166,30 @@ class ClusterReader:
                 "Wait until the cluster is yellow or green."
             )
         return found
+
+    def glance(self, names: Sequence[str]) -> str:
+        """See `Reader.glance`."""
+        seen: dict[str, Any] = {}
+        for part in batches(names):
+            with translated():
+                try:
+                    answer = again(
+                        partial(
+                            self.connection.request,
+                            "GET",
+                            f"/{part}/_stats/docs",
+                            params={"level": "shards"},
+                        )
+                    )
+                except Refused as error:
+                    if error.missing:
+                        return ""
+                    raise
+            if answer["_shards"]["failed"]:
+                return ""
+            for name, facts in answer["indices"].items():
+                seen[name] = [facts["uuid"], _marks(facts["shards"]).max_seq_no]
+        return digest(seen)
 
     def refresh(self, names: Sequence[str]) -> None:
         """See `Reader.refresh`."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.audit import Actor, request_actor
@@ -15,9 +16,9 @@ from promotion.adoption import adopt
 from promotion.buttons import environment_buttons, environment_url, promotion_url, running_in
 from promotion.common import done, environment_for, signed_in
 from promotion.engine.errors import PromotionError
-from promotion.forms import ConfirmForm, ReasonForm
-from promotion.locking import lock, unlock
-from promotion.models import Promotion, StoredGeneration, Unlocking
+from promotion.forms import ConfirmForm, DurationForm, UnlockForm
+from promotion.locking import lock, prolong, unlock
+from promotion.models import Drift, Promotion, StoredGeneration, Unlocking, Watch
 from promotion.releasing import request_release
 from promotion.rollback import drift_in, rollback
 from promotion.tasks import finish_promotion, run_adoption, run_release
@@ -97,7 +98,12 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         and unlocking is None
         and running_in(shown) is None
         and bool(may(user, Verb.PROMOTE, shown)),
-        reason_form=ReasonForm(),
+        unlock_form=UnlockForm(),
+        duration_form=DurationForm(),
+        may_prolong=unlocking is not None and bool(may(user, Verb.PROMOTE, shown)),
+        drift=Drift.open_in(shown) if live is not None else None,
+        watch=Watch.objects.filter(environment=shown).first() if live is not None else None,
+        may_see_drift=bool(may(user, Verb.VIEW_BUILD, shown)),
     )
 
 
@@ -212,11 +218,34 @@ def lock_environment(request: HttpRequest, slug: str) -> HttpResponse:
 @console_page
 @require_POST
 def unlock_environment(request: HttpRequest, slug: str) -> HttpResponse:
-    """Unlock an environment for a reason."""
+    """Unlock an environment for a reason and a time."""
     shown = environment_for(request, slug, Verb.VIEW_DASHBOARD)
+    form = UnlockForm(request.POST)
 
     def act() -> str:
-        unlock(request_actor(request), shown, request.POST.get("reason", ""))
-        return f"{shown} is unlocked. Lock it again when the edit is done."
+        # What the form refuses, the service does too, and records it.
+        minutes = form.cleaned_data["minutes"] if form.is_valid() else 0
+        made = unlock(request_actor(request), shown, request.POST.get("reason", "")[:300], minutes)
+        return f"{shown} is unlocked until {_clock(made)}. Then it is locked again by itself."
 
     return done(request, environment_url(shown), act)
+
+
+@console_page
+@require_POST
+def prolong_environment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Keep an unlocked environment open for longer."""
+    shown = environment_for(request, slug, Verb.VIEW_DASHBOARD)
+    form = DurationForm(request.POST)
+
+    def act() -> str:
+        minutes = form.cleaned_data["minutes"] if form.is_valid() else 0
+        made = prolong(request_actor(request), shown, minutes)
+        return f"{shown} stays unlocked until {_clock(made)}."
+
+    return done(request, environment_url(shown), act)
+
+
+def _clock(unlocking: Unlocking) -> str:
+    until = unlocking.until
+    return f"{localtime(until):%-d %b %Y %H:%M %Z}" if until is not None else "it is locked"

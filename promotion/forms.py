@@ -49,10 +49,57 @@ class PromoteForm(ConsentForm):
     plan = forms.CharField(widget=forms.HiddenInput)
 
 
-class ReasonForm(forms.Form):
-    """Why an environment is unlocked."""
+DURATIONS = [
+    (15, "15 minutes"),
+    (60, "1 hour"),
+    (4 * 60, "4 hours"),
+    (8 * 60, "8 hours"),
+    (24 * 60, "24 hours"),
+]
+
+
+class DurationForm(forms.Form):
+    """For how long an environment is unlocked."""
+
+    minutes = forms.TypedChoiceField(
+        label="For",
+        choices=DURATIONS,
+        coerce=int,
+        initial=60,
+        help_text="Then it is locked again by itself.",
+    )
+
+
+class UnlockForm(DurationForm):
+    """Why an environment is unlocked, and for how long."""
 
     reason = forms.CharField(max_length=300, help_text="Everybody sees it while it is unlocked.")
+    field_order = ("reason", "minutes")
+
+
+class DriftForm(forms.Form):
+    """Settles the drift that a page showed: `content` is the digest of what was served then."""
+
+    content = forms.CharField(widget=forms.HiddenInput)
+
+
+class DiscardForm(DriftForm):
+    """Consent to discarding an edit by hand."""
+
+    comment = forms.CharField(required=False, max_length=500, help_text="Kept with the record.")
+    agree = forms.BooleanField(label="I have read what will happen")
+
+
+class CarryForm(DriftForm):
+    """Which documents are written to staging although it changed them too."""
+
+    overwrite = forms.MultipleChoiceField(required=False)
+
+    def __init__(self, *args: Any, keys: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["overwrite"]
+        if isinstance(field, forms.MultipleChoiceField):
+            field.choices = [(key, key) for key in keys]
 
 
 class ConfirmForm(ConsentForm):

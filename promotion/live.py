@@ -20,7 +20,7 @@ from promotion.engine.errors import (
 from promotion.engine.plan import Generation, Plan
 from promotion.engine.verification import verify
 from promotion.journal import commit, conclude, ending, step, uncommit
-from promotion.models import Promotion, StoredGeneration, Unlocking
+from promotion.models import Build, Drift, Promotion, StoredGeneration, Unlocking
 from promotion.planning import everything, writer_for
 from promotion.preparing import prepare_again
 from promotion.receipts import complete, keep_before
@@ -95,10 +95,20 @@ def record_live(promotion: Promotion, plan: Plan, made: Generation) -> StoredGen
             restores=restored,
             is_live=True,
         )
+        Drift.end(promotion.environment, _end_of_drift(promotion, earlier))
         now = timezone.now()
         Promotion.objects.filter(pk=promotion.pk).update(live_at=now)
         promotion.live_at = now
     return stored
+
+
+def _end_of_drift(promotion: Promotion, earlier: StoredGeneration | None) -> Drift.Outcome:
+    """Return what going live does to an edit by hand."""
+    if promotion.build is not None and promotion.build.kind == Build.Kind.DRIFT:
+        return Drift.Outcome.KEPT
+    if earlier is not None and promotion.restores == earlier:
+        return Drift.Outcome.DISCARDED
+    return Drift.Outcome.REPLACED
 
 
 def finish(promotion: Promotion, actor: Actor | None = None) -> Promotion:

@@ -1,13 +1,19 @@
-"""Locks and unlocks an adopted environment: whether its live generation may be edited by hand."""
+"""Locks and unlocks an adopted environment: whether its live generation may be edited by hand.
+
+It is unlocked for a time, and then the worker locks it again.
+"""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Final
 
+import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.audit import Actor, record
+from accounts.audit import Actor, record, system_actor
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.models import Environment
@@ -19,9 +25,15 @@ from promotion.planning import writer_for
 from promotion.services import authorise
 from promotion.writer import ClusterWriter
 
+log = structlog.get_logger(__name__)
+DEFAULT_MINUTES: Final = 60
+MOST_MINUTES: Final = 24 * 60
 
-def unlock(actor: Actor, environment: Environment, reason: str) -> Unlocking:
-    """Let people edit the live generation by hand, for a reason that everybody sees.
+
+def unlock(
+    actor: Actor, environment: Environment, reason: str, minutes: int = DEFAULT_MINUTES
+) -> Unlocking:
+    """Let people edit the live generation by hand for a time, for a reason that everybody sees.
 
     Raises:
         NotAllowedError, RuleBroken: nothing was changed.
@@ -31,6 +43,7 @@ def unlock(actor: Actor, environment: Environment, reason: str) -> Unlocking:
     if not reason.strip() or actor.user is None:
         words = "Say why the environment is to be unlocked. Nothing was changed."
         raise refuse(actor, action, environment, words)
+    until = _until(actor, action, environment, minutes)
     live = _quiet_live(actor, environment, action)
     if Unlocking.of(environment) is not None:
         words = f"{environment} is unlocked already. Nothing was changed."
@@ -41,9 +54,13 @@ def unlock(actor: Actor, environment: Environment, reason: str) -> Unlocking:
         try:
             with transaction.atomic():
                 made = Unlocking.objects.create(
-                    environment=environment, reason=reason.strip(), unlocked_by=actor.user
+                    environment=environment,
+                    reason=reason.strip(),
+                    unlocked_by=actor.user,
+                    until=until,
                 )
-                record(actor, action, environment, reason=made.reason)
+                detail = {"until": until.isoformat()}
+                record(actor, action, environment, reason=made.reason, detail=detail)
         except IntegrityError as error:
             raise RuleBroken(f"{environment} is unlocked already. Nothing was changed.") from error
         try:
@@ -56,12 +73,47 @@ def unlock(actor: Actor, environment: Environment, reason: str) -> Unlocking:
     return made
 
 
-def lock(actor: Actor, environment: Environment) -> None:
-    """Write-block the live generation again.
+def prolong(actor: Actor, environment: Environment, minutes: int = DEFAULT_MINUTES) -> Unlocking:
+    """Keep an unlocked environment open for so long from now, and return its unlocking.
 
     Raises:
         NotAllowedError, RuleBroken: nothing was changed.
     """
+    action = "environment.prolong"
+    authorise(actor, Verb.PROMOTE, action, environment)
+    until = _until(actor, action, environment, minutes)
+    with transaction.atomic():
+        # It may be locked at this moment, because its time is up.
+        still_open = Unlocking.objects.filter(environment=environment, locked_at=None)
+        prolonged = still_open.update(until=until)
+        if prolonged:
+            record(actor, action, environment, detail={"until": until.isoformat()})
+    unlocking = Unlocking.of(environment)
+    if not prolonged or unlocking is None:
+        words = f"{environment} is locked. Nothing was changed. Unlock it first."
+        raise refuse(actor, action, environment, words)
+    return unlocking
+
+
+def _until(actor: Actor, action: str, environment: Environment, minutes: int) -> datetime:
+    if not 1 <= minutes <= MOST_MINUTES:
+        words = (
+            f"An environment is unlocked for 1 to {MOST_MINUTES} minutes, not for {minutes}. "
+            "Nothing was changed."
+        )
+        raise refuse(actor, action, environment, words)
+    return timezone.now() + timedelta(minutes=minutes)
+
+
+def lock(actor: Actor, environment: Environment, reason: str = "") -> None:
+    """Write-block the live generation again. No acknowledged write is lost: what was edited shows
+    as drift at the check that follows.
+
+    Raises:
+        NotAllowedError, RuleBroken: nothing was changed.
+    """
+    from promotion.tasks import check_environment  # the tasks run this module
+
     action = "environment.lock"
     authorise(actor, Verb.PROMOTE, action, environment)
     live = _quiet_live(actor, environment, action)
@@ -72,7 +124,47 @@ def lock(actor: Actor, environment: Environment) -> None:
         writer.block([held.index for held in live.generation.resources.values()])
         with transaction.atomic():
             _close(environment)
-            record(actor, action, environment)
+            record(actor, action, environment, reason=reason)
+            check_environment.enqueue(environment.pk)
+
+
+def lock_expired() -> list[Environment]:
+    """Lock the environments whose time is up, and return them. Call it again and again.
+
+    One that a promotion runs in, or that cannot be reached, is locked at a later call.
+    """
+    locked = []
+    over = Unlocking.objects.filter(locked_at=None, until__lte=timezone.now())
+    for unlocking in over.select_related("environment__cluster"):
+        environment = unlocking.environment
+        if is_busy(environment):
+            continue
+        try:
+            lock(system_actor(), environment, "Its time was up.")
+        except PromotionError as error:
+            log.warning("lock.failed", environment=environment.slug, error=str(error))
+        else:
+            locked.append(environment)
+    return locked
+
+
+def block_again(environment: Environment, writer: ClusterWriter, indices: Sequence[str]) -> bool:
+    """Write-block what somebody opened outside the console; say whether that was still due.
+
+    Raises:
+        PromotionError: it could not be blocked.
+    """
+    with claimed(writer, environment, f"block-{secrets.token_hex(6)}"):
+        if Unlocking.of(environment) is not None or is_busy(environment):
+            return False
+        writer.block(indices)
+    return True
+
+
+def is_busy(environment: Environment) -> bool:
+    """Answer whether something runs that changes what the environment serves."""
+    active = Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
+    return active.exclude(kind=Promotion.Kind.PREPARE).exists()
 
 
 def _close(environment: Environment) -> None:
@@ -99,9 +191,6 @@ def _quiet_live(actor: Actor, environment: Environment, action: str) -> StoredGe
     if live is None:
         words = f"{environment} is not adopted. Nothing was changed."
         raise refuse(actor, action, environment, words)
-    busy = Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE).exclude(
-        kind=Promotion.Kind.PREPARE
-    )
-    if busy.exists():
+    if is_busy(environment):
         raise refuse(actor, action, environment, "A promotion is running. Nothing was changed.")
     return live

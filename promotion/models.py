@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from environments.models import Environment
+from promotion.drift_models import Drift as Drift
+from promotion.drift_models import Watch as Watch
 from promotion.engine.manifest import TreeDigests
 from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import CapturedResource, Fingerprint
@@ -76,6 +78,18 @@ class Build(models.Model):
 
     def __str__(self) -> str:
         return f"{self.environment.name} build {self.number}"
+
+    @property
+    def target(self) -> Environment | None:
+        """Where it goes once it is approved: an edit by hand that is kept stays where it is."""
+        return self.environment if self.kind == self.Kind.DRIFT else self.environment.promotes_to
+
+    @property
+    def is_reviewable(self) -> bool:
+        """Whether QA gives a verdict on it: on staging's builds, and on an edit by hand."""
+        if self.kind == self.Kind.DRIFT:
+            return True
+        return self.kind == self.Kind.CAPTURE and not self.environment.is_production
 
     @property
     def review(self) -> "Review | None":
@@ -340,7 +354,9 @@ class StoredGeneration(models.Model):
 
     @property
     def may_be_edited(self) -> bool:
-        """Whether it was open to edits by hand at any time since it went live."""
+        """Whether it was open to edits by hand at any time since it went live, or was edited."""
+        if Drift.open_in(self.environment) is not None:
+            return True
         open_since = models.Q(locked_at=None) | models.Q(locked_at__gt=self.live_since)
         return Unlocking.objects.filter(open_since, environment=self.environment_id).exists()
 
@@ -357,6 +373,8 @@ class Unlocking(models.Model):
         Environment, on_delete=models.PROTECT, related_name="unlockings"
     )
     reason = models.CharField(max_length=300)
+    # When the worker locks it again; None where an earlier version unlocked it without an end.
+    until = models.DateTimeField(null=True, blank=True)
     unlocked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     unlocked_at = models.DateTimeField(auto_now_add=True)
     locked_at = models.DateTimeField(null=True, blank=True)

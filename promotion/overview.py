@@ -28,7 +28,7 @@ from promotion.buttons import (
 from promotion.cluster import ClusterReader
 from promotion.engine.capture import fingerprints
 from promotion.engine.errors import PromotionError
-from promotion.models import Build, Review, StoredGeneration
+from promotion.models import Build, Drift, Review, StoredGeneration
 from promotion.preparing import newest_approved
 
 
@@ -94,6 +94,7 @@ class _Facts:
     approved: Build | None
     ready: Readiness
     live: StoredGeneration | None
+    drift: Drift | None
 
     @property
     def waits_for_review(self) -> bool:
@@ -122,6 +123,7 @@ def pipeline(actor: Actor, user: User, staging: Environment, target: Environment
         approved,
         readiness(who, approved, target) if approved is not None else Readiness(),
         StoredGeneration.live_in(target),
+        Drift.open_in(target),
     )
     statuses = {True: "running", False: "succeeded", None: "errored"}
     titles = {True: "Changed", False: "No change", None: "Cannot be reached"}
@@ -130,7 +132,7 @@ def pipeline(actor: Actor, user: User, staging: Environment, target: Environment
         Stage("Staging", titles[changed], statuses[changed], words, url),
         _review_stage(facts.build, facts.review),
         _prepared_stage(approved, facts.ready, facts.live),
-        _live_stage(target, facts.live),
+        _live_stage(target, facts.live, facts.drift),
     ]
     row.moving = facts.ready.moving
     _next(user, row, facts)
@@ -169,10 +171,13 @@ def _prepared_stage(
     return Stage("Prepared", f"Build {approved.number} is not", "failed", ready.reason)
 
 
-def _live_stage(target: Environment, live: StoredGeneration | None) -> Stage:
+def _live_stage(target: Environment, live: StoredGeneration | None, drift: Drift | None) -> Stage:
     url = environment_url(target)
     if live is None:
         return Stage("Production", "Not adopted", "pending", "", url)
+    if drift is not None:
+        url = reverse("promotion:drift", args=[target.slug])
+        return Stage("Production", "Drift", "errored", drift.words.capitalize(), url)
     who = live.promotion.requested_by
     by = f" by {who.label}" if who is not None else ""
     since = f"{live.build}, since {localtime(live.live_since):%-d %b %Y %H:%M %Z}{by}"
@@ -187,6 +192,9 @@ def _next(user: User, row: Pipeline, facts: _Facts) -> None:
         return
     row.next_words = _next_words(facts)
     admin = bool(may(user, Verb.PROMOTE, row.target))
+    if facts.drift is not None:
+        url = reverse("promotion:drift", args=[row.target.slug])
+        row.buttons.append(Button("Settle the drift" if admin else "See the drift", url))
     if admin and facts.live is None:
         url = reverse("promotion:adopt", args=[row.target.slug])
         row.buttons.append(Button("Adopt production", url, style=PRIMARY))
@@ -205,6 +213,8 @@ def _next(user: User, row: Pipeline, facts: _Facts) -> None:
 def _next_words(facts: _Facts) -> str:
     if facts.live is None:
         return "Production is not adopted yet."
+    if facts.drift is not None:
+        return "Production was edited by hand: settle the drift."
     if facts.promotable is not None:
         return f"{facts.promotable} is approved and may go live."
     if facts.waits_for_review:

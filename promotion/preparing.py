@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.audit import Actor, record, system_actor
 from environments.models import Environment
@@ -52,11 +52,9 @@ def newest_approved(target: Environment) -> Build | None:
         content=OuterRef("content"),
         verdict=Review.Verdict.APPROVED,
     )
-    return (
-        Build.objects.filter(Exists(approved), environment__promotes_to=target)
-        .select_related("environment")
-        .first()
-    )
+    # What was edited by hand in the target itself may be kept, once it is approved too.
+    theirs = Q(environment__promotes_to=target) | Q(environment=target, kind=Build.Kind.DRIFT)
+    return Build.objects.filter(theirs, Exists(approved)).select_related("environment").first()
 
 
 def is_live_already(build: Build, target: Environment) -> bool:
@@ -181,7 +179,7 @@ def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: 
         if not plan.changed and not live.drifted:
             raise RuleBroken(f"{build} is what {target} serves already. There is nothing to do.")
         check_room(plan, live)
-        _remember(promotion, plan, list(live.drifted))
+        _remember(promotion, plan, plan.overwritten(live.drifted))
         note.detail = f"{len(plan.changed)} of {len(plan.resources)} resources change"
     fill_generation(writer, promotion, plan, live, pulse(promotion))
     return f"Prepared as generation {plan.number}."

@@ -91,8 +91,9 @@ def _cut_over(
 
 def promote_problem(actor: Actor, build: Build, target: Environment) -> str:
     """Return why this build may not be promoted to this target, or an empty string."""
-    feeds = Environment.objects.filter(pk=build.environment_id, promotes_to=target).exists()
-    if not feeds:
+    stays = build.kind == Build.Kind.DRIFT and build.environment_id == target.pk
+    feeds = Environment.objects.filter(pk=build.environment_id, promotes_to=target)
+    if not stays and not feeds.exists():
         return f"{build.environment} does not promote to {target}."
     review = build.review
     if review is None or review.verdict != review.Verdict.APPROVED:

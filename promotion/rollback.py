@@ -39,8 +39,11 @@ def rollback(
     marker: str,
     consents: Collection[str] = (),
     comment: str = "",
+    to: StoredGeneration | None = None,
 ) -> Promotion:
     """Return to the generation before, and return the promotion, live but not verified yet.
+
+    With `to`, to that one instead: to the live one itself, it discards what was edited by hand.
 
     `marker` is of the live generation that the person was shown, `consents` the codes of the
     drift that may be overwritten (see `drift_in`). Call `live.finish` afterwards.
@@ -51,13 +54,13 @@ def rollback(
     action = "rollback.requested"
     authorise(actor, Verb.PROMOTE, action, target)
     live = StoredGeneration.live_in(target)
-    if live is None or live.previous is None:
+    restored = to or (live.previous if live is not None else None)
+    if live is None or restored is None:
         words = f"{target} has no earlier generation to roll back to. Nothing was changed."
         raise refuse(actor, action, target, words)
     if live.marker != marker:
         words = "Another generation went live since you looked. Nothing was changed. Look again."
         raise refuse(actor, action, target, words)
-    restored = live.previous
     promotion = begin(
         actor,
         Promotion.Kind.ROLLBACK,

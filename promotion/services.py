@@ -158,16 +158,16 @@ def review(
 def _prepare_approved(build: Build) -> None:
     from promotion.preparing import prepare_again  # it keeps drift as a build, by this module
 
-    target = build.environment.promotes_to
+    target = build.target
     if target is not None:
         prepare_again(target)
 
 
 def _review_problem(build: Build, verdict: Review.Verdict, content: str, comment: str) -> str:
-    if build.environment.is_production or build.kind != Build.Kind.CAPTURE:
+    if not build.is_reviewable:
         return (
             f"{build} is of production, which is not reviewed. Your verdict was not kept. "
-            "Review a build of staging."
+            "Review a build of staging, or an edit by hand that was kept."
         )
     if content != build.content:
         return (

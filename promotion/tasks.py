@@ -33,6 +33,15 @@ def clean_environment(target_pk: int) -> None:
 
 
 @task()
+def check_environment(environment_pk: int) -> None:
+    """Check an environment for drift now, whatever was seen before."""
+    from environments.models import Environment
+    from promotion.drift import check
+
+    check(Environment.objects.select_related("cluster").get(pk=environment_pk), close=True)
+
+
+@task()
 def finish_promotion(promotion_pk: int) -> None:
     """Verify and end a promotion that went live."""
     from promotion.live import finish

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from promotion import build_views, environment_views, views
+from promotion import build_views, drift_views, environment_views, views
 
 app_name = "promotion"
 urlpatterns = [
@@ -16,6 +16,12 @@ urlpatterns = [
     ),
     path("environment/<slug:slug>/lock/", environment_views.lock_environment, name="lock"),
     path("environment/<slug:slug>/unlock/", environment_views.unlock_environment, name="unlock"),
+    path("environment/<slug:slug>/prolong/", environment_views.prolong_environment, name="prolong"),
+    path("environment/<slug:slug>/drift/", drift_views.drift, name="drift"),
+    path("environment/<slug:slug>/drift/check/", drift_views.check_drift, name="check-drift"),
+    path("environment/<slug:slug>/drift/keep/", drift_views.keep_drift, name="keep-drift"),
+    path("environment/<slug:slug>/drift/discard/", drift_views.discard_drift, name="discard-drift"),
+    path("environment/<slug:slug>/drift/carry/", drift_views.carry_drift, name="carry-drift"),
     path("builds/", build_views.builds, name="builds"),
     path("reviews/", build_views.reviews, name="reviews"),
     path("builds/<slug:slug>/<int:number>/", build_views.build, name="build"),

@@ -31,7 +31,7 @@ def promote_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         environment=environment,
         number=number,
     )
-    target, actor = environment.promotes_to, request_actor(request)
+    target, actor = shown.target, request_actor(request)
     if target is None:
         raise Http404
     verdict = may(signed_in(request), Verb.PROMOTE, target)

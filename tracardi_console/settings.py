@@ -139,6 +139,8 @@ LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
 LEASE_RENEW_SECONDS = env.float("LEASE_RENEW_SECONDS", default=10.0)
 # How long what may be sent twice is sent again, while the cluster is out of reach or busy.
 RETRY_SECONDS = env.float("RETRY_SECONDS", default=10.0)
+# How often the worker checks each adopted environment for edits by hand.
+DRIFT_SECONDS = env.float("DRIFT_SECONDS", default=60.0)
 # How many distinct generations are kept, the live one among them; where Roll back goes, always.
 KEPT_GENERATIONS = env.int("KEPT_GENERATIONS", default=3)
 # A larger document is refused by capture, with its name.

@@ -102,6 +102,11 @@ class Plan:
         """How many documents differ, by resource; without the resources that stay as they are."""
         return {part.resource: part.counts for part in self.resources if part.counts.any}
 
+    def overwritten(self, drifted: Sequence[str]) -> list[str]:
+        """Return those of the edited resources whose edit this plan takes away."""
+        changed = {part.resource for part in self.changed}
+        return [resource for resource in drifted if resource in changed]
+
     def to_dict(self) -> dict[str, Any]:
         return dict(msgspec.to_builtins(self))
 

@@ -107,6 +107,12 @@ class Reader(Protocol):
     def marks(self, names: Sequence[str]) -> dict[str, ShardMarks]:
         """Return the sequence numbers of the indices called `names`."""
 
+    def glance(self, names: Sequence[str]) -> str:
+        """Return a digest that moves with every write behind `names`, and with what they point at.
+
+        One request for as many names as a path holds. Empty where one of them is not there.
+        """
+
     def refresh(self, names: Sequence[str]) -> None:
         """Make every acknowledged write of the indices visible to searches."""
 

@@ -15,6 +15,7 @@ from promotion.locking import unlock
 from promotion.models import Build, StoredGeneration
 from promotion.preparing import prepare
 from tests.factories import People
+from tests.factories import put as put_document
 from tests.promotion.conftest import Put
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,3 +100,29 @@ def test_a_promotion_that_began_and_failed_exits_with_one(
     code, facts = run("promote", "staging:1", "production", "--as", "administrator")
     assert (code, facts["status"], facts["code"]) == (1, "failed", "stale-plan")
     assert "Nothing was overwritten" in facts["message"]
+
+
+def test_drift_on_the_command_line(run: Run, staging: Environment, production: Environment) -> None:
+    admin = ("--as", "administrator")
+    assert run("drift", "production")[0] == 2
+    assert run("adopt", "production", *admin)[0] == 0
+    assert run("drift", "production")[0] == 0
+    assert run("unlock", "production", "--reason", "x", "--minutes", "0", *admin)[0] == 3
+    assert run("unlock", "production", "--reason", "x", "--as", "qa")[0] == 3
+    assert run("unlock", "production", "--reason", "x", *admin)[0] == 0
+    put_document(production, "rule", "by-hand", '{"name": "By hand"}')
+    assert run("lock", "production", *admin)[0] == 0
+    code, found = run("drift", "production")
+    assert (code, found["status"]) == (1, "drift")
+    assert found["documents"] == [
+        {"resource": "rule", "id": "by-hand", "title": "By hand", "change": "added"}
+    ]
+    assert run("settle-drift", "production", "keep", "--as", "qa")[0] == 3
+    stale = run("settle-drift", "production", "keep", "--content", "0" * 64, *admin)
+    assert stale[0] == 3
+    assert run("settle-drift", "production", "keep", *admin)[0] == 0
+    code, carried = run("settle-drift", "production", "carry", *admin)
+    assert (code, carried["written"]) == (0, ["Rules: By hand"])
+    code, discarded = run("settle-drift", "production", "discard", *admin)
+    assert (code, discarded["kind"]) == (0, "rollback")
+    assert run("drift", "production")[0] == 0

@@ -81,7 +81,7 @@ def _plan(build: Build, target: Environment) -> dict[str, Any]:
     ready = current_preparation(target)
     if ready is not None and (ready.build is None or ready.build.content != build.content):
         ready = None
-    due = [finding.to_dict() for finding in consents(plan.counts, list(live.drifted))]
+    due = [finding.to_dict() for finding in consents(plan.counts, plan.overwritten(live.drifted))]
     return {
         "status": "done",
         "message": words if rows else f"{build} is what {target} serves already.",

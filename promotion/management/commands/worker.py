@@ -3,6 +3,7 @@
 import threading
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -11,11 +12,15 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from promotion.drift import check_due
+from promotion.locking import lock_expired
 from promotion.recovery import recover
 
 log = structlog.get_logger(__name__)
 # How often claims are looked at, a few times within one lease time.
 LOOKS_A_LEASE = 4
+# How often what is due is looked for; how often each is due is another matter.
+LOOK_SECONDS = 5.0
 
 
 class Command(BaseCommand):
@@ -25,16 +30,22 @@ class Command(BaseCommand):
         parser.add_argument("--interval", type=float, default=0.3, help="seconds between polls")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        threading.Thread(target=_watch, daemon=True).start()
+        # Apart: a cluster that does not answer must not keep the others' locks open.
+        for act, seconds in (
+            (recover, settings.LEASE_SECONDS / LOOKS_A_LEASE),
+            (check_due, LOOK_SECONDS),
+            (lock_expired, LOOK_SECONDS),
+        ):
+            threading.Thread(target=_repeat, args=(act, seconds), daemon=True).start()
         call_command("db_worker", interval=options["interval"], startup_delay=False)
 
 
-def _watch() -> None:
+def _repeat(act: Callable[[], object], seconds: float) -> None:
     while True:
         close_old_connections()
         try:
-            recover()
+            act()
         except Exception:
             # One bad look must not end all later ones.
-            log.exception("worker.recovery_defect")
-        time.sleep(settings.LEASE_SECONDS / LOOKS_A_LEASE)
+            log.exception("worker.defect", what=act.__name__)
+        time.sleep(seconds)

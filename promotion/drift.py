@@ -1,0 +1,165 @@
+"""Looks for drift: whether production still serves what was promoted.
+
+Each check asks one request where nothing was written to; else the documents are compared.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.audit import record, system_actor
+from environments.elastic import ElasticError
+from environments.models import Environment
+from promotion.engine.diff import Change, compare
+from promotion.engine.errors import LeaseHeld, PromotionError
+from promotion.engine.plan import names_of
+from promotion.locking import block_again, is_busy
+from promotion.models import Drift, StoredGeneration, Unlocking, Watch
+from promotion.planning import Live, check_ours, look, writer_for
+from promotion.store import DatabaseContent
+from promotion.writer import ClusterWriter
+
+log = structlog.get_logger(__name__)
+# Sequence numbers tell every write; blocks, settings and mappings are compared this often.
+CLOSE_LOOK: Final = timedelta(minutes=15)
+COUNTED: Final = (Change.ADDED, Change.CHANGED, Change.REMOVED)
+
+
+def check_due() -> list[Environment]:
+    """Check the adopted environments whose last check is a while ago; return those checked.
+
+    Call it again and again. Of two workers that do, one checks an environment.
+    """
+    limit = timezone.now() - timedelta(seconds=settings.DRIFT_SECONDS)
+    done = []
+    for live in StoredGeneration.objects.filter(is_live=True).select_related(
+        "environment__cluster"
+    ):
+        watch, made = Watch.objects.get_or_create(environment=live.environment)
+        due = Watch.objects.filter(pk=watch.pk, begun_at__lte=limit)
+        if made or due.update(begun_at=timezone.now()):
+            try:
+                check(live.environment)
+            except Exception:
+                # One environment that cannot be checked must not keep the others from it.
+                log.exception("drift.defect", environment=live.environment.slug)
+            done.append(live.environment)
+    return done
+
+
+def check(environment: Environment, *, close: bool = False) -> Watch:
+    """Check one environment, and return how that went; what was found is the open `Drift`.
+
+    `close` compares everything even where nothing seems to have been written. Nothing is checked
+    while a promotion runs: it proves by itself what it leaves.
+    """
+    watch, _made = Watch.objects.get_or_create(environment=environment)
+    live = StoredGeneration.live_in(environment)
+    if live is None or is_busy(environment):
+        return watch
+    # Of the beginning: what is written from now on is for the next check.
+    now = timezone.now()
+    try:
+        writer = writer_for(environment)
+        seen = writer.glance(_names(environment))
+        if close or not seen or _is_due(watch, live.marker, seen, now):
+            found = look(writer, environment)
+            check_ours(environment, found)
+            if not _keep(environment, live, found):
+                # Another generation went live meanwhile.
+                return watch
+            _keep_locked(environment, live, found, writer)
+            watch.looked_at, watch.marker, watch.seen = now, live.marker, seen
+        watch.problem = ""
+    except LeaseHeld:
+        # Somebody works on it, and a check follows.
+        return watch
+    except (PromotionError, ElasticError) as error:
+        watch.problem, watch.seen = str(error), ""
+    watch.checked_at = now
+    watch.save(
+        update_fields=["checked_at", "looked_at", "marker", "seen", "problem"],
+    )
+    return watch
+
+
+def _names(environment: Environment) -> list[str]:
+    naming = environment.naming
+    names = [name for r in naming.catalogue.promoted for name in names_of(naming, r.name)]
+    return [*names, naming.marker_alias]
+
+
+def _is_due(watch: Watch, marker: str, seen: str, now: datetime) -> bool:
+    if watch.problem or (watch.marker, watch.seen) != (marker, seen):
+        return True
+    return watch.looked_at is None or now - watch.looked_at > CLOSE_LOOK
+
+
+def _keep(environment: Environment, live: StoredGeneration, found: Live) -> bool:
+    """Keep what a close look found, and say whether it is still of what is live."""
+    recorded = live.generation.resources
+    changed = {
+        name: {
+            "before": recorded[name].tree.digest,
+            "after": found.generation.resources[name].tree.digest,
+        }
+        for name in found.drifted
+    }
+    content = found.captured.manifest.content
+    with transaction.atomic():
+        Environment.objects.select_for_update().get(pk=environment.pk)
+        if StoredGeneration.live_marker(environment) != live.marker or is_busy(environment):
+            return False
+        known = Drift.open_in(environment)
+        if not changed:
+            if known is not None:
+                Drift.end(environment, Drift.Outcome.UNDONE)
+                record(system_actor(), "drift.undone", environment)
+            return True
+        if known is not None and known.content == content and known.marker == live.marker:
+            return True
+        facts = {
+            "resources": changed,
+            "counts": _counts(changed),
+            "content": content,
+            "marker": live.marker,
+            "moved_at": timezone.now(),
+        }
+        if known is None:
+            known = Drift.objects.create(environment=environment, **facts)
+            action = "drift.found"
+        else:
+            # What it was kept as, or carried, is not what it is now.
+            Drift.objects.filter(pk=known.pk).update(**facts, build=None, carried_at=None)
+            known.refresh_from_db()
+            action = "drift.moved"
+        record(system_actor(), action, environment, reason=known.words)
+    log.warning("drift.found", environment=environment.slug, documents=known.documents)
+    return True
+
+
+def _counts(changed: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
+    content, counts = DatabaseContent(), dict.fromkeys([kind.value for kind in COUNTED], 0)
+    for pair in changed.values():
+        for change in compare(content.tree(pair["before"]), content.tree(pair["after"])):
+            if change.kind in COUNTED:
+                counts[change.kind.value] += 1
+    return counts
+
+
+def _keep_locked(
+    environment: Environment, live: StoredGeneration, found: Live, writer: ClusterWriter
+) -> None:
+    """Block again what somebody opened behind the console's back."""
+    if Unlocking.of(environment) is not None:
+        return
+    indices = [held.index for held in live.generation.resources.values()]
+    opened = [name for name in indices if not found.states[name].write_blocked]
+    if opened and block_again(environment, writer, opened):
+        words = f"The write block of {len(opened)} indices was lifted outside the console."
+        record(system_actor(), "environment.lock", environment, reason=words)
