@@ -7,6 +7,7 @@ by itself: whether a request may be sent again is the caller's decision (a cutov
 import ssl
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import elasticsearch
@@ -14,6 +15,7 @@ import msgspec
 import urllib3
 from django.conf import settings
 from elasticsearch import Elasticsearch, serializer
+from elasticsearch.connection import Urllib3HttpConnection
 
 from environments.models import Cluster
 
@@ -50,6 +52,32 @@ class Refused(ElasticError):
     def temporary(self) -> bool:
         """Whether the same request may succeed later (overloaded, or not available just now)."""
         return self.status in {429, 502, 503, 504} and "FORBIDDEN" not in self.detail
+
+
+class AnswerTooLargeError(ElasticError):
+    """The answer has more bytes than were asked for at most. It was not read, so ask for less."""
+
+
+class _Bounded(Urllib3HttpConnection):
+    """Reads no answer that is longer than a bound: a page of documents can be of any length."""
+
+    def __init__(self, *args: Any, most_bytes: int, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        pool, send = self.pool, self.pool.urlopen
+
+        def urlopen(*words: Any, **options: Any) -> Any:
+            answer = send(*words, **options, preload_content=False)
+            # The engine always tells it, for an answer that it does not compress.
+            length = int(answer.headers.get("content-length") or 0)
+            if length > most_bytes:
+                # Unread, so the connection is of no further use.
+                answer.close()
+                raise AnswerTooLargeError(f"An answer has {length:,} bytes.")
+            # Reads it, and gives the connection back.
+            _body = answer.data
+            return answer
+
+        pool.urlopen = urlopen
 
 
 class _Fast(serializer.JSONSerializer):
@@ -98,6 +126,11 @@ class Connection:
         self.name = cluster.name
         self.client = _client(cluster, _Fast())
         self._verbatim = _client(cluster, _Verbatim())
+        self._bounded = _client(
+            cluster,
+            _Verbatim(),
+            connection_class=partial(_Bounded, most_bytes=settings.LARGEST_ANSWER_BYTES),
+        )
 
     def request(
         self,
@@ -131,6 +164,22 @@ class Connection:
         text: str = self._send(self._verbatim, method, path, params, body, timeout)
         return text
 
+    def bounded(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> str:
+        """Do what `verbatim` does, with an answer of LARGEST_ANSWER_BYTES at most.
+
+        Raises:
+            AnswerTooLargeError: it is longer; besides what `request` raises.
+        """
+        text: str = self._send(self._bounded, method, path, params, body, None)
+        return text
+
     def _send(
         self,
         client: Elasticsearch,
@@ -146,6 +195,8 @@ class Connection:
         try:
             return client.transport.perform_request(method, path, params=wanted, body=body)
         except elasticsearch.ConnectionError as error:
+            if isinstance(error.info, AnswerTooLargeError):
+                raise error.info from None
             raise Unreachable(self._unreachable(error)) from error
         except elasticsearch.TransportError as error:
             raise self._translated(error) from error
@@ -199,8 +250,7 @@ def _words(info: object) -> tuple[str, str]:
     return "", str(problem or info.get("result") or "")
 
 
-def _client(cluster: Cluster, answers: serializer.JSONSerializer) -> Elasticsearch:
-    options: dict[str, Any] = {}
+def _client(cluster: Cluster, answers: serializer.JSONSerializer, **options: Any) -> Elasticsearch:
     if cluster.authentication == Cluster.Authentication.BASIC:
         options["http_auth"] = (cluster.username, cluster.secret)
     elif cluster.authentication == Cluster.Authentication.API_KEY:

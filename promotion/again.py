@@ -1,7 +1,7 @@
 """Sends again what may be sent twice, within bounds.
 
-A cutover's alias request is never sent through here, nor a scroll's next page; a compare-and-swap
-only where it was refused for sure.
+A cutover's alias request is never sent through here; a compare-and-swap only where it was refused
+for sure.
 """
 
 from collections.abc import Callable

@@ -1,16 +1,17 @@
 """A real Elasticsearch or OpenSearch as the promotion engine sees it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
+from django.conf import settings
 
 from environments.elastic import (
+    AnswerTooLargeError,
     Connection,
-    ElasticError,
     Refused,
     Unauthorised,
     Unreachable,
@@ -21,7 +22,8 @@ from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
 PAGE: Final = 500
 PATH_BYTES: Final = 3000
-NEXT_PAGE: Final = "/_search/scroll"
+# A page that was too large is asked for in one so many times smaller.
+FEWER: Final = 8
 INCOMPLETE: Final = (
     "A read did not reach every shard. Nothing was changed. Look at the cluster's health, then try "
     "again."
@@ -48,6 +50,7 @@ class _Hit(msgspec.Struct):
     id: str = msgspec.field(name="_id")
     # Sliced out of the answer as it is: the bytes that were indexed, whatever numbers they hold.
     source: msgspec.Raw = msgspec.field(name="_source")
+    sort: list[int] = []
 
 
 class _Hits(msgspec.Struct):
@@ -58,7 +61,6 @@ class _Page(msgspec.Struct):
     hits: _Hits
     timed_out: bool
     shards: dict[str, Any] = msgspec.field(name="_shards")
-    scroll_id: str = msgspec.field(name="_scroll_id", default="")
 
 
 @contextmanager
@@ -207,48 +209,77 @@ class ClusterReader:
         return int(answer["hits"]["total"]["value"])
 
     def find(self, index: str, ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """See `Reader.find`; holds one page of PAGE documents in memory."""
-        for start in range(0, len(ids), PAGE):
-            part = list(ids[start : start + PAGE])
-            query = {"size": PAGE, "sort": ["_doc"], "query": {"ids": {"values": part}}}
-            for hit in self._page(f"/{quote(index)}/_search", query, {}).hits.hits:
-                yield hit.id, bytes(hit.source)
+        """See `Reader.find`; holds one page in memory."""
+        start, size = 0, PAGE
+        while start < len(ids):
+            part = list(ids[start : start + size])
+            query = {"size": size, "sort": ["_doc"], "query": {"ids": {"values": part}}}
+            page, size = self._page(index, query, None, size)
+            if page is not None:
+                start += len(part)
+                yield from ((hit.id, bytes(hit.source)) for hit in page.hits.hits)
 
     def read(self, index: str, *, above: int | None = None) -> Iterator[tuple[str, bytes]]:
-        """See `Reader.read`; holds one page of PAGE documents in memory."""
+        """See `Reader.read`; holds one page in memory, of LARGEST_ANSWER_BYTES at most.
+
+        By sequence number, which is one document's alone within its shard: what is written
+        meanwhile moves to the end, so no document is missed. It was measured on the three engines
+        that searches sort by it.
+        """
+        for hit, shards in self._in_order(index, above, None):
+            if shards > 1:
+                # A number means another document in each shard.
+                for shard in range(shards):
+                    yield from (
+                        (one.id, bytes(one.source))
+                        for one, _ in self._in_order(index, above, f"_shards:{shard}")
+                    )
+                return
+            yield hit.id, bytes(hit.source)
+
+    def _in_order(
+        self, index: str, above: int | None, preference: str | None
+    ) -> Iterator[tuple[_Hit, int]]:
+        """Yield the documents of the shards that are preferred, and the number of shards."""
+        after, size = -1 if above is None else above, PAGE
+        while True:
+            query = {
+                "size": size,
+                "sort": [{"_seq_no": "asc"}],
+                "query": {"range": {"_seq_no": {"gt": after}}},
+            }
+            page, smaller = self._page(index, query, preference, size)
+            if page is None:
+                size = smaller
+                continue
+            shards = int(page.shards["total"])
+            yield from ((hit, shards) for hit in page.hits.hits)
+            if len(page.hits.hits) < size:
+                return
+            (after,) = page.hits.hits[-1].sort
+            size = smaller
+
+    def _page(
+        self, index: str, body: object, preference: str | None, size: int
+    ) -> tuple[_Page | None, int]:
+        """Ask for a page of `size` documents; return it, and the size of the next one.
+
+        None where it was too large: it is to be asked for again, in that smaller size.
+        """
         path = f"/{quote(index)}/_search"
-        which: dict[str, Any] = {"match_all": {}}
-        if above is not None:
-            which = {"range": {"_seq_no": {"gt": above}}}
-        query = {"size": PAGE, "sort": ["_doc"], "query": which}
-        page = self._page(path, query, {})
-        if len(page.hits.hits) < PAGE:
-            # Most are this small, and need no scroll to be kept and cleared.
-            for hit in page.hits.hits:
-                yield hit.id, bytes(hit.source)
-            return
-        page = self._page(path, query, {"scroll": "2m"})
-        try:
-            while page.hits.hits:
-                for hit in page.hits.hits:
-                    yield hit.id, bytes(hit.source)
-                page = self._page(NEXT_PAGE, {"scroll": "2m", "scroll_id": page.scroll_id}, {})
-        finally:
-            # Gone with its index, where a reader stopped early because of what it found.
-            with suppress(ElasticError):
-                self.connection.request("DELETE", NEXT_PAGE, body={"scroll_id": page.scroll_id})
-
-    def _page(self, path: str, body: object, params: Mapping[str, str]) -> _Page:
-        def send() -> str:
-            return self.connection.verbatim("POST", path, params=params, body=body)
-
+        params = {"preference": preference} if preference is not None else None
+        # One document that is too large is told by its name, further up.
+        ask = self.connection.bounded if size > 1 else self.connection.verbatim
         with translated():
-            # An answer that was lost has moved a scroll on already.
-            text = send() if path == NEXT_PAGE else again(send)
+            try:
+                text = again(lambda: ask("POST", path, params=params, body=body))
+            except AnswerTooLargeError:
+                return None, max(1, size // FEWER)
         page = msgspec.json.decode(text, type=_Page)
         if page.timed_out or page.shards["failed"]:
             raise MachineryError(INCOMPLETE)
-        return page
+        each = len(text) // max(1, len(page.hits.hits)) + 1
+        return page, min(PAGE, max(1, settings.LARGEST_ANSWER_BYTES // 4 // each))
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:

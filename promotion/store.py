@@ -2,16 +2,17 @@
 
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from environments.crypto import decrypt, encrypt
-from promotion.engine.manifest import Tree
+from promotion.engine.manifest import Entry, Tree
 from promotion.models import Blob, StoredTree
 
 RECENT_ENTRIES: Final = 50_000
 # SQLite takes a bounded number of parameters a statement.
 _BATCH = 400
+_BATCH_BYTES = 8 * 1024 * 1024
 
 
 # The trees that were opened last: one promotion opens the same few again and again.
@@ -36,6 +37,20 @@ def _seal(plain: bytes) -> bytes:
 
 def _open(body: bytes | memoryview) -> bytes:
     return zlib.decompress(decrypt(bytes(body)))
+
+
+def _parts(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Yield entries in parts that are few enough for a statement, and small enough for memory."""
+    part: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if part and (len(part) >= _BATCH or size + entry.size > _BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += entry.size
+    if part:
+        yield part
 
 
 class DatabaseContent:
@@ -89,8 +104,7 @@ class DatabaseContent:
 
     def sources(self, tree: Tree) -> Iterator[tuple[str, bytes]]:
         """See `Sources.sources`; holds a batch in memory."""
-        for start in range(0, len(tree.entries), _BATCH):
-            entries = tree.entries[start : start + _BATCH]
+        for entries in _parts(tree.entries):
             blobs = Blob.objects.in_bulk([entry.oid for entry in entries])
             for entry in entries:
                 yield entry.id, _open(blobs[entry.oid].body)

@@ -139,6 +139,9 @@ LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
 LEASE_RENEW_SECONDS = env.float("LEASE_RENEW_SECONDS", default=10.0)
 # How long what may be sent twice is sent again, while the cluster is out of reach or busy.
 RETRY_SECONDS = env.float("RETRY_SECONDS", default=10.0)
+# A longer page of documents is not read, but asked for again in smaller ones: it is what a worker
+# holds in memory at once, a few times over.
+LARGEST_ANSWER_BYTES = env.int("LARGEST_ANSWER_BYTES", default=16 * 1024 * 1024)
 # How often the worker checks each adopted environment for edits by hand.
 DRIFT_SECONDS = env.float("DRIFT_SECONDS", default=60.0)
 # How many distinct generations are kept, the live one among them; where Roll back goes, always.

@@ -19,6 +19,7 @@ from promotion.engine.ports import (
 
 ROUNDS: Final = 5
 BATCH: Final = 500
+BATCH_BYTES: Final = 8 * 1024 * 1024
 
 
 def resolve(naming: Naming, states: Mapping[str, IndexState]) -> dict[str, IndexState]:
@@ -185,15 +186,17 @@ def _described(
 ) -> list[Entry]:
     entries: list[Entry] = []
     fresh: dict[str, bytes] = {}
+    size = 0
     for doc_id, source in found:
         entry = known.get(doc_id)
         # Equal bytes need no parsing.
         if entry is None or entry.oid != oid_of(source):
             entry = describe(resource, doc_id, source, limit=limit)
             fresh[entry.oid] = source
-            if len(fresh) >= BATCH:
+            size += len(source)
+            if len(fresh) >= BATCH or size >= BATCH_BYTES:
                 content.keep_blobs(fresh)
-                fresh = {}
+                fresh, size = {}, 0
         entries.append(entry)
     content.keep_blobs(fresh)
     return entries

@@ -34,9 +34,8 @@ _KINDS: Final = (
     ("PUT", r"/tracardi-console\.[^/]*", "marker"),
     ("PUT", r"/[^/]*", "create"),
     ("DELETE", r"/[^/]*", "delete"),
-    ("DELETE", r"/_search/scroll", ""),
     ("GET", r"/.*", ""),
-    ("POST", r"/.*/_(search|refresh)|/_search/scroll|/_index_template/_simulate_index/.*", ""),
+    ("POST", r"/.*/_(search|refresh)|/_index_template/_simulate_index/.*", ""),
 )
 
 
