@@ -103,6 +103,7 @@ def listing(
     rows: QuerySet[Any],
     filters: Sequence[Filter] = (),
     search: Sequence[str] = (),
+    size: int = PAGE_SIZE,
 ) -> Listing:
     """Return the page that a request asks for, of the rows that its filters leave.
 
@@ -119,10 +120,15 @@ def listing(
         for field in search:
             found |= Q(**{f"{field}__icontains": chosen["q"]})
         rows = rows.filter(found)
-    return paged(request, rows, form)
+    return paged(request, rows, form, size)
 
 
-def paged(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], form: FilterForm) -> Listing:
+def paged(
+    request: HttpRequest,
+    rows: QuerySet[Any] | Sequence[Any],
+    form: FilterForm,
+    size: int = PAGE_SIZE,
+) -> Listing:
     """Return the page that a request asks for, of rows that its filters left."""
-    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(rows, size).get_page(request.GET.get("page"))
     return Listing(page, form, urlencode(form.chosen()))

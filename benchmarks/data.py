@@ -6,7 +6,7 @@ Each document carries a *token* that tells which change wrote it last, where a s
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from devtools.demo import shop
@@ -77,6 +77,13 @@ class Configuration:
 
     counts: Mapping[str, int]
     templates: Mapping[str, list[dict[str, Any]]]
+
+    @classmethod
+    def one_large(cls, total: int) -> "Configuration":
+        """Return one whose rules are all but one document of each other resource."""
+        return replace(
+            cls.of(total), counts={**dict.fromkeys(SHARES, 1), "rule": total - SMALLEST + 1}
+        )
 
     @classmethod
     def of(cls, total: int) -> "Configuration":

@@ -84,15 +84,17 @@ class Pipeline:
         tenant: str,
         configuration: Configuration,
         *,
-        unlocked: bool,
+        unlocked: bool = False,
+        filled: bool = False,
     ) -> None:
+        """Make the rows, fill both sides unless that was done, and adopt production."""
         self.people, self.configuration = people, configuration
         self.connection = connect(cluster)
         self.staging = environment(people, cluster, tenant, Side.STAGING)
         self.production = environment(people, cluster, tenant, Side.PRODUCTION)
         self.staging.promotes_to = self.production
         self.staging.save(update_fields=["promotes_to"])
-        for side in (self.staging, self.production):
+        for side in () if filled else (self.staging, self.production):
             create(self.connection, side.naming, whole=side.is_production)
             write(self.connection, side.naming, configuration, configuration.keys, "first")
         run_adopt(adopt(people.admin, self.production))
@@ -188,6 +190,18 @@ class Click:
 
     def after(self, seen: Seen) -> dict[str, float]:
         return {"click_to_live": seen.live_at - self._clicked_at}
+
+    def get(self, path: str) -> str:
+        """Return a page as the administrator's browser gets it.
+
+        Raises:
+            RuntimeError: it was not answered with HTTP 200.
+        """
+        link = http.client.HTTPConnection(self._address, timeout=60)
+        try:
+            return self._send(link, "GET", path, "")
+        finally:
+            link.close()
 
     def _click(self, build: Build, _ready: Promotion) -> Promotion:
         """Open the promote page, fill its form in, and send it.

@@ -171,27 +171,32 @@ class ClusterReader:
 
     def glance(self, names: Sequence[str]) -> str:
         """See `Reader.glance`."""
-        seen: dict[str, Any] = {}
+        with translated():
+            try:
+                return digest(self._written(names, {}))
+            except Refused as error:
+                if error.missing:
+                    return ""
+                raise
+
+    def written(self, names: Sequence[str]) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Return the UUID and the sequence numbers of the indices behind names that are there.
+
+        One request for as many names as a path holds.
+        """
+        with translated():
+            return self._written(names, {"ignore_unavailable": "true"})
+
+    def _written(
+        self, names: Sequence[str], params: Mapping[str, str]
+    ) -> dict[str, tuple[str, tuple[int, ...]]]:
+        found: dict[str, tuple[str, tuple[int, ...]]] = {}
         for part in batches(names):
-            with translated():
-                try:
-                    answer = again(
-                        partial(
-                            self.connection.request,
-                            "GET",
-                            f"/{part}/_stats/docs",
-                            params={"level": "shards"},
-                        )
-                    )
-                except Refused as error:
-                    if error.missing:
-                        return ""
-                    raise
-            if answer["_shards"]["failed"]:
-                return ""
+            ask = partial(self.connection.request, "GET", f"/{part}/_stats/docs")
+            answer = again(partial(ask, params={"level": "shards", **params}))
             for name, facts in answer["indices"].items():
-                seen[name] = [facts["uuid"], _marks(facts["shards"]).max_seq_no]
-        return digest(seen)
+                found[name] = (facts["uuid"], _marks(facts["shards"]).max_seq_no)
+        return found
 
     def refresh(self, names: Sequence[str]) -> None:
         """See `Reader.refresh`."""

@@ -1,5 +1,6 @@
 """What the home page says about pipelines, and which button comes next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.urls import reverse
@@ -9,7 +10,6 @@ from accounts.audit import Actor, system_actor
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from environments.elastic import ElasticError, connect
 from environments.models import Environment
 from promotion.buttons import (
     PRIMARY,
@@ -25,9 +25,7 @@ from promotion.buttons import (
     rollback_button,
     running_in,
 )
-from promotion.cluster import ClusterReader
-from promotion.engine.capture import fingerprints
-from promotion.engine.errors import PromotionError
+from promotion.changes import Changed, changes_since
 from promotion.models import Build, Drift, Review, StoredGeneration
 from promotion.preparing import newest_approved
 
@@ -68,22 +66,6 @@ def latest_build(environment: Environment) -> Build | None:
     )
 
 
-def staging_changed(staging: Environment, build: Build | None) -> tuple[bool | None, str]:
-    """Answer whether staging was written to since a build; None and the reason if unreachable."""
-    if build is None:
-        return True, "Never captured"
-    try:
-        _states, now = fingerprints(ClusterReader(connect(staging.cluster)), staging.naming)
-    except (PromotionError, ElasticError) as error:
-        return None, str(error)
-    held = {name: part.fingerprint for name, part in build.resources().items()}
-    moved = [staging.catalogue.get(name).label for name, mark in now.items() if held[name] != mark]
-    if not moved:
-        return False, f"As in build {build.number}"
-    more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
-    return True, f"Since build {build.number}: {', '.join(moved[:4])}{more}"
-
-
 @dataclass(frozen=True)
 class _Facts:
     """What is known of a pipeline. `changed` is None where staging cannot be reached."""
@@ -108,11 +90,32 @@ class _Facts:
         return self.approved if self.live.build.content != self.approved.content else None
 
 
-def pipeline(actor: Actor, user: User, staging: Environment, target: Environment) -> Pipeline:
-    """Return a pipeline at a glance, with the buttons of this person's role."""
+def pipelines(actor: Actor, user: User, stagings: Sequence[Environment]) -> list[Pipeline]:
+    """Return pipelines at a glance, with the buttons of this person's role.
+
+    What was written to on staging is asked of each cluster once, whatever the number of pipelines.
+    """
+    builds = {staging.pk: latest_build(staging) for staging in stagings}
+    changes = changes_since([(staging, builds[staging.pk]) for staging in stagings])
+    return [
+        _pipeline(
+            actor, user, staging, staging.promotes_to, builds[staging.pk], changes[staging.pk]
+        )
+        for staging in stagings
+        if staging.promotes_to is not None
+    ]
+
+
+def _pipeline(
+    actor: Actor,
+    user: User,
+    staging: Environment,
+    target: Environment,
+    build: Build | None,
+    change: Changed,
+) -> Pipeline:
     row = Pipeline(staging, target)
-    build = latest_build(staging)
-    changed, words = staging_changed(staging, build)
+    changed, words = change.changed, change.words
     approved = newest_approved(target)
     # What stands in one's own way is no matter of the stage's.
     who = actor if may(user, Verb.PROMOTE, target) else system_actor()

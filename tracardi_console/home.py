@@ -10,10 +10,12 @@ from accounts.policy import environments_with, may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.models import Environment
-from promotion.overview import pipeline
+from promotion.overview import pipelines
 from promotion.views import visible_promotions
 
 RECENT = 5
+# So many to a page: each is judged from a dozen records.
+PIPELINES = 10
 CHANNELS = [("web", "Page"), ("cli", "Command"), ("system", "Console")]
 
 
@@ -34,18 +36,22 @@ def home(request: HttpRequest) -> HttpResponse:
     if not isinstance(user, User):
         raise Http404
     seen = Environment.objects.visible_to(user, Verb.VIEW_BUILD)
-    actor = request_actor(request)
-    rows = [
-        pipeline(actor, user, staging, staging.promotes_to)
-        for staging in seen.staging().select_related("cluster", "promotes_to__cluster")
-        if staging.promotes_to is not None
-    ]
+    stagings = seen.staging().exclude(promotes_to=None)
+    found = listing(
+        request,
+        stagings.select_related("cluster", "promotes_to__cluster"),
+        search=["name", "tenant", "promotes_to__name"],
+        size=PIPELINES,
+    )
+    rows = pipelines(request_actor(request), user, list(found.page))
     partial = bool(getattr(request, "htmx", False))
     return show(
         request,
         "console/pipelines.html" if partial else "console/home.html",
         "Home",
         pipelines=rows,
+        # One or two need no search.
+        listing=found if found.is_narrowed or found.page.paginator.num_pages > 1 else None,
         moving=any(row.moving for row in rows),
         recent=visible_promotions(user)[:RECENT],
         may_manage=bool(may(user, Verb.MANAGE)),

@@ -137,3 +137,26 @@ def test_home_says_that_staging_cannot_be_reached(shop: Environment, look: Look)
     assert "Cannot be reached" in text
     assert "nothing answers at its address" in text
     assert "Review the build" in text
+
+
+def test_many_pipelines_have_pages_and_a_search(shop: Environment, look: Look, qa: User) -> None:
+    facts = {"cluster": shop.cluster, "version": "0.8.1"}
+    for n in range(11):
+        production = Environment.objects.create(
+            name=f"Tenant {n} live", slug=f"p{n}", kind="production", tenant=f"t{n}", **facts
+        )
+        staging = Environment.objects.create(
+            name=f"Tenant {n}",
+            slug=f"s{n}",
+            kind="staging",
+            tenant=f"t{n}",
+            promotes_to=production,
+            **facts,
+        )
+        grant(system_actor(), qa, staging)
+    first = look("admin:index")
+    assert "Page 1 of 2" in first
+    assert first.count('class="tc-pipeline"') == 10
+    assert look("admin:index", page="2").count('class="tc-pipeline"') == 2
+    assert look("admin:index", q="tenant 7").count('class="tc-pipeline"') == 1
+    assert "No pipeline fits." in look("admin:index", q="nothing of that name")
