@@ -9,7 +9,8 @@ from environments.crypto import decrypt, encrypt
 from promotion.engine.manifest import Entry, Tree
 from promotion.models import Blob, StoredTree
 
-RECENT_ENTRIES: Final = 50_000
+# Both trees of a large resource, at some 500 bytes a document.
+RECENT_ENTRIES: Final = 250_000
 # SQLite takes a bounded number of parameters a statement.
 _BATCH = 400
 _BATCH_BYTES = 8 * 1024 * 1024

@@ -60,19 +60,20 @@ class Counts:
 
 def compare(before: Tree, after: Tree) -> list[DocumentChange]:
     """Return what differs, sorted by id; equal documents are left out."""
+    there = before.by_id
     changes = []
-    for doc_id in sorted(before.by_id.keys() | after.by_id.keys()):
-        old, new = before.by_id.get(doc_id), after.by_id.get(doc_id)
-        kind = _kind(old, new)
-        if kind is not None:
-            changes.append(DocumentChange(kind, old, new))
-    return changes
+    # Most are equal, of many: no list of all ids, and nothing sorted but what differs.
+    for new in after.entries:
+        old = there.get(new.id)
+        if old is None or old.exact != new.exact:
+            changes.append((old, new))
+    gone = [(old, None) for old in before.entries if old.id not in after.by_id]
+    found = [DocumentChange(_kind(old, new), old, new) for old, new in [*changes, *gone]]
+    return sorted(found, key=lambda change: change.entry.id)
 
 
-def _kind(old: Entry | None, new: Entry | None) -> Change | None:
+def _kind(old: Entry | None, new: Entry | None) -> Change:
     if old is not None and new is not None:
-        if old.exact == new.exact:
-            return None
         return Change.NOISE if old.content == new.content else Change.CHANGED
     present = new or old
     if present is not None and not present.content:

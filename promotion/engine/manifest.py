@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 
@@ -14,8 +14,11 @@ from promotion.engine.errors import UnreadableDocument
 FORMAT = 1
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """One document of a tree. All digests are SHA-256 in hex.
+
+    A struct, because there may be a hundred thousand: half as large as a named tuple, and decoded
+    without a step between.
 
     `oid` is of the exact bytes and names the blob; `exact` is of the canonical `_source`;
     `content` is of the decoded document without noise, empty where the whole document is noise.
@@ -111,14 +114,14 @@ class Tree:
             UnreadableDocument: the bytes are of an unknown format.
         """
         form, resource, entries = msgspec.msgpack.decode(
-            packed, type=tuple[int, str, list[tuple[str, str, str, str, str, int]]]
+            packed, type=tuple[int, str, tuple[Entry, ...]]
         )
         if form != FORMAT:
             raise UnreadableDocument(
                 f"A stored tree has format {form}; this console knows {FORMAT}. "
                 "Nothing was changed. Use the console version that wrote it, or a newer one."
             )
-        return cls(resource, tuple(Entry(*entry) for entry in entries))
+        return cls(resource, entries)
 
 
 def _digest(resource: str, lines: Iterable[str]) -> str:
