@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 TEST_ENV := ENV_FILE=devtools/test.env
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-faults bench lint format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-faults test-engines bench lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ test: system $(if $(TEST_ELASTICSEARCH_URL),,java) lint ## Set up everything, ch
 
 test-faults: system $(if $(TEST_ELASTICSEARCH_URL),,java) ## Crashes and a failing engine alone, and one line of what was tried
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/faults
+
+test-engines: venv system java ## The tests of the engine on each that is supported, and a line for each
+	@$(BIN)/python -m devtools.engines --workers $(WORKERS) $(ENGINES)
 
 bench: venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Measure promotions against other ways, on a real engine
 	@$(BIN)/python -m benchmarks.promotion $(BENCH)

@@ -9,6 +9,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 
 from accounts.admin import PolicyAdmin
 from environments.elastic import ElasticError, connect
+from environments.engines import SUPPORTED_WORDS, engine_of
 from environments.models import Cluster, Environment
 
 
@@ -49,6 +50,12 @@ class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]
             found = connect(trial).request("GET", "/", timeout=10)
         except (ElasticError, ValueError, OSError) as error:
             raise forms.ValidationError(f"{error} Nothing was saved.") from error
+        engine = engine_of(found)
+        if not engine.is_supported:
+            raise forms.ValidationError(
+                f"Behind this address is {engine}, which the console was never tested with. "
+                f"Nothing was saved. It works with {SUPPORTED_WORDS}."
+            )
         pinned = self.instance.uuid
         if pinned and found["cluster_uuid"] != pinned:
             raise forms.ValidationError(

@@ -157,6 +157,7 @@ def _check(writer: ClusterWriter, environment: Environment) -> dict[str, IndexSt
     room = writer.capacity()
     found = errors(
         [
+            *preflight.check_engine(room),
             *preflight.check_health(room.health),
             *preflight.check_disks(room),
             *preflight.check_shards(room, _shards(environment, states)),

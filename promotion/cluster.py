@@ -16,6 +16,7 @@ from environments.elastic import (
     Unauthorised,
     Unreachable,
 )
+from environments.engines import engine_of
 from promotion.again import again
 from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown, Temporary
 from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
@@ -30,7 +31,8 @@ INCOMPLETE: Final = (
 )
 CAPACITY_SETTINGS: Final = (
     "*.cluster.routing.allocation.disk.threshold_enabled,"
-    "*.cluster.routing.allocation.disk.watermark.flood_stage,*.cluster.max_shards_per_node"
+    "*.cluster.routing.allocation.disk.watermark.flood_stage,*.cluster.max_shards_per_node,"
+    "*.cluster.routing.allocation.total_shards_limit"
 )
 _BYTES: Final = {"kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4, "pb": 1024**5}
 # They differ between equal indices, or move without a change of meaning.
@@ -120,6 +122,7 @@ class ClusterReader:
         )
         disks = self._ask("GET", "/_cat/allocation", params={"format": "json", "bytes": "b"})
         health = self._ask("GET", "/_cluster/health")
+        engine = engine_of(self._ask("GET", "/"))
         settings: dict[str, Any] = {}
         for level in ("defaults", "persistent", "transient"):
             settings |= _flat(raw.get(level, {}))
@@ -128,8 +131,11 @@ class ClusterReader:
         free = None
         if limit is not None:
             most = int(limit) * health["number_of_data_nodes"]
+            # OpenSearch alone has a limit of the whole cluster too; -1 is none (2.19.1).
+            whole = int(settings.get("cluster.routing.allocation.total_shards_limit", -1))
+            most = most if whole < 0 else min(most, whole)
             free = max(0, most - health["active_shards"] - health["unassigned_shards"])
-        return Capacity(str(health["status"]), tuple(flooded), free)
+        return Capacity(str(health["status"]), tuple(flooded), free, engine)
 
     def states(self, names: Sequence[str]) -> dict[str, IndexState]:
         """See `Reader.states`; one request for as many names as a path holds."""

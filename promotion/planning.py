@@ -188,6 +188,7 @@ def check_build(build: Build, live: Live, target: Environment) -> None:
     parts = build.resources()
     state_of = {name: live.states[held.index] for name, held in live.generation.resources.items()}
     findings = [
+        *preflight.check_engine(live.room),
         *preflight.check_health(live.room.health),
         *preflight.check_disks(live.room),
         *preflight.check_versions(build.version, target.version),

@@ -116,7 +116,7 @@ class ClusterWriter(ClusterReader):
                 if there and unsure and ours:
                     # Whoever uses it next waits for its shards.
                     return {"acknowledged": True, "shards_acknowledged": True}
-                if there or error.kind == "invalid_index_name":
+                if there or error.kind == "invalid_index_name_exception":
                     raise Conflict(str(error)) from error
                 raise
             except Unreachable:

@@ -7,17 +7,28 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from devtools.elasticsearch.node import start
+from devtools.elasticsearch.node import Engine, start
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs an engine: those tests run on each that the console supports."""
+    for item in items:
+        if "elasticsearch_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.engine)
 
 
 @pytest.fixture(scope="session")
 def elasticsearch_url() -> Iterator[str]:
-    """The address of a real engine: TEST_ELASTICSEARCH_URL, or a node started for this run."""
+    """The address of a real engine: TEST_ELASTICSEARCH_URL, or a node started for this run.
+
+    TEST_ENGINE chooses which is started, such as `opensearch-2.19`.
+    """
     given = os.environ.get("TEST_ELASTICSEARCH_URL")
     if given:
         yield given
         return
-    with start(in_memory=True) as node:
+    engine = Engine(os.environ.get("TEST_ENGINE") or Engine.ELASTICSEARCH_7_17)
+    with start(in_memory=True, brief=True, engine=engine) as node:
         yield node.url
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from accounts.audit import Actor, command_actor, system_actor
 from accounts.roles import Role
 from accounts.services import create_user, grant
+from devtools.elasticsearch.mappings import fitted
 from environments.elastic import Connection, connect
 from environments.models import Cluster, Environment
 from promotion.models import Build, Review
@@ -59,7 +60,8 @@ def _fill(environment: Environment) -> None:
     for resource in naming.catalogue.promoted:
         aliases: dict[str, object] = {naming.alias(resource.name): {}}
         index = naming.concrete(resource.name)
-        make_index(writer.connection, index, {**shapes[resource.storage], "aliases": aliases})
+        shape = fitted(writer.connection, shapes[resource.storage])
+        make_index(writer.connection, index, {**shape, "aliases": aliases})
         writer.load(index, configuration(resource.storage))
 
 

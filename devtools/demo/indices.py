@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from devtools.demo import Document
+from devtools.elasticsearch.mappings import fitted
 from environments.catalogue import Policy
 from environments.elastic import Connection, Refused
 from environments.naming import Naming
@@ -80,7 +81,8 @@ def create(connection: Connection, naming: Naming, months: Sequence[str]) -> Nam
     """
     made, wanted = names(naming, months), shapes(naming)
     for resource in naming.catalogue.resources:
-        shape = {**wanted[resource.name], "aliases": {naming.alias(resource.name): {}}}
+        shape = fitted(connection, wanted[resource.name])
+        shape = {**shape, "aliases": {naming.alias(resource.name): {}}}
         if resource.partitioned:
             template = {
                 "index_patterns": [naming.template_pattern(resource.name)],

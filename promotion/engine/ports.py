@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol, Self
 
 from environments.documents import canonical
+from environments.engines import Engine
 from promotion.engine.manifest import Manifest, Tree, TreeDigests
 
 
@@ -69,12 +70,13 @@ class IndexState:
 class Capacity:
     """How a cluster is: its health, nodes over their flood stage, how many shards may be made.
 
-    `free_shards` is None where the cluster sets no limit.
+    `free_shards` is None where the cluster sets no limit, `engine` where nobody asked for it.
     """
 
     health: str
     flooded: tuple[str, ...]
     free_shards: int | None
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from environments.engines import SUPPORTED_WORDS
 from environments.findings import Finding, Severity
 from environments.naming import NameKind, Naming
 from promotion.engine.diff import Counts
@@ -52,6 +53,21 @@ def check_versions(build: str, target: str) -> list[Finding]:
             Severity.ERROR,
             f"The build is of Tracardi {build}, the target of {target}.",
             "Upgrade one of them, then capture again.",
+        )
+    ]
+
+
+def check_engine(capacity: Capacity) -> list[Finding]:
+    """Refuse an engine that the console was never tested with."""
+    engine = capacity.engine
+    if engine is None or engine.is_supported:
+        return []
+    return [
+        Finding(
+            "engine-unsupported",
+            Severity.ERROR,
+            f"The cluster is {engine}, which the console was never tested with.",
+            f"Use {SUPPORTED_WORDS}. Rollback and release are not refused.",
         )
     ]
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from devtools.elasticsearch.mappings import fitted
 from environments.charts import SPANS, edges
 from environments.dashboards import figures
 from environments.elastic import Connection, Unreachable, connect
@@ -32,7 +33,8 @@ def shop(elasticsearch_url: str) -> Iterator[Environment]:
         whole = naming.partition(name, "2026-11") if resource.partitioned else ""
         index = whole or naming.concrete(name)
         aliases: dict[str, object] = {naming.alias(name): {}}
-        engine.request("PUT", f"/{index}", body={**shapes[resource.storage], "aliases": aliases})
+        shape = fitted(engine, shapes[resource.storage])
+        engine.request("PUT", f"/{index}", body={**shape, "aliases": aliases})
         indices.append(index)
     yield made
     engine.request("DELETE", f"/{','.join(indices)}", params={"ignore_unavailable": "true"})

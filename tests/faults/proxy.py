@@ -1,6 +1,7 @@
 """A proxy in front of the real engine that makes chosen requests go wrong."""
 
 import http.client
+import json
 import re
 import socket
 import struct
@@ -47,6 +48,17 @@ def failure(status: int, kind: str, reason: str) -> bytes:
 def answers(status: int, kind: str, reason: str) -> Callable[[bytes], Answer]:
     """Return a fault's `before` that answers with an engine's error."""
     return lambda _body: (status, failure(status, kind, reason))
+
+
+def of_version(number: str) -> Fault:
+    """Return a fault in which the engine says that it is an Elasticsearch of that version."""
+
+    def changed(answer: Answer) -> Answer:
+        status, body = answer
+        said = {**json.loads(body), "tagline": "", "version": {"number": number}}
+        return status, json.dumps(said).encode()
+
+    return Fault(r"GET /$", 100, after=changed)
 
 
 class Proxy:

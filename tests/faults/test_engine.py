@@ -19,7 +19,7 @@ from promotion.engine.errors import (
 from promotion.live import finish
 from promotion.models import Promotion
 from promotion.preparing import prepare
-from tests.faults.proxy import Answer, Fault, Proxy, answers
+from tests.faults.proxy import Answer, Fault, Proxy, answers, of_version
 from tests.faults.scenes import last
 from tests.faults.world import Content, World
 
@@ -311,6 +311,22 @@ def test_a_cluster_without_room_for_a_shard_is_refused_before_anything_is_made(
     finally:
         put("PUT", "/_cluster/settings", body={"transient": {key: None}})
     assert last(world, "prepare").status == "failed"
+    assert world.served() == old
+
+
+def test_an_engine_that_was_never_tested_is_refused_and_the_way_back_stays(
+    world: World, old: Content, proxy: Proxy
+) -> None:
+    world.promoted()
+    build, new = world.approved(), world.served()
+    with proxy.failing(of_version("8.15.0")):
+        with pytest.raises(PreflightFailed, match=r"is Elasticsearch 8\.15\.0") as refused:
+            prepare(build, world.production)
+        assert [finding.code for finding in refused.value.findings] == ["engine-unsupported"]
+        assert world.served() == new
+        rolled = finish(world.roll_back())
+    world.work()
+    assert rolled.status == "succeeded"
     assert world.served() == old
 
 

@@ -12,6 +12,7 @@ from promotion.engine.errors import Conflict, MachineryError
 from promotion.engine.ports import AliasAction
 from promotion.writer import ClusterWriter
 from tests.data import configuration, load
+from tests.faults.proxy import Answer, Fault, Proxy
 
 Name = Callable[[str], str]
 
@@ -71,6 +72,10 @@ def test_a_new_index_equals_the_one_it_is_made_like(
     assert dict(writer.read(copy)) == dict(configuration("tracardi-flow"))
     with pytest.raises(Conflict):
         writer.create(copy, like)
+    taken = name("taken")
+    writer.switch([AliasAction("add", copy, taken)])
+    with pytest.raises(Conflict, match="already exists as alias"):
+        writer.create(taken, like)
 
 
 def test_a_document_with_line_breaks_arrives_byte_for_byte(
@@ -228,3 +233,25 @@ def test_the_clusters_room_is_read_from_its_own_settings(writer: ClusterWriter, 
     free = writer.capacity().free_shards
     assert free is not None
     assert free > 100
+
+
+def test_the_limit_of_a_whole_cluster_counts_where_it_is_the_lower_one(
+    elasticsearch_url: str, flows: str
+) -> None:
+    """OpenSearch's own; a single node takes none below that of a node, so it is put in between."""
+
+    def limited(answer: Answer) -> Answer:
+        status, body = answer
+        said = json.loads(body)
+        said["persistent"] = {"cluster": {"routing": {"allocation": {"total_shards_limit": "3"}}}}
+        return status, json.dumps(said).encode()
+
+    proxy = Proxy(elasticsearch_url)
+    try:
+        behind = ClusterWriter(connect(Cluster(name="Limited", url=proxy.url)))
+        with proxy.failing(Fault(r"GET /_cluster/settings", after=limited)):
+            free = behind.capacity().free_shards
+        assert free is not None
+        assert free <= 2
+    finally:
+        proxy.close()
