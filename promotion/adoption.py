@@ -150,8 +150,8 @@ def _check(writer: ClusterWriter, environment: Environment) -> dict[str, IndexSt
     states = indices_of(writer, environment)
     if is_adopted(states, environment):
         raise RuleBroken(
-            f"{environment} serves a generation already, perhaps of another console. Nothing was "
-            "changed. Release it there first."
+            f"{environment} serves a generation already, perhaps of another console, or of this "
+            "one before its database was lost. Nothing was changed. Reconcile it."
         )
     resolve(environment.naming, states)
     room = writer.capacity()

@@ -13,11 +13,12 @@ from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
 from environments.models import Environment
-from promotion.models import Build, Promotion, StoredGeneration, Unlocking
+from promotion.models import Build, LostState, Promotion, StoredGeneration, Unlocking
 from promotion.preparing import current_preparation, is_live_already, last_preparation
 from promotion.promotions import promote_problem
 
 NO_EARLIER = "There is no earlier generation."
+LOST = "Reconcile it first."
 PRIMARY, DANGER, QUIET = "tc-button--primary", "tc-button--danger", "tc-button--quiet"
 
 
@@ -113,6 +114,11 @@ def rollback_button(environment: Environment, live: StoredGeneration, busy: str)
     )
 
 
+def reconcile_button(environment: Environment) -> Button:
+    url = reverse("promotion:reconcile", args=[environment.slug])
+    return Button("Reconcile…", url, style=PRIMARY)
+
+
 def environment_buttons(user: User, shown: Environment) -> list[Button]:
     """Return what a person can do to an environment."""
     buttons = [Button("Dashboard", reverse("environments:dashboard", args=[shown.slug]))]
@@ -124,6 +130,9 @@ def environment_buttons(user: User, shown: Environment) -> list[Button]:
         return buttons
     live, running = StoredGeneration.live_in(shown), running_in(shown)
     busy = f"{running} is running." if running is not None else ""
+    if LostState.of(shown) is not None:
+        buttons.append(reconcile_button(shown))
+        busy = busy or LOST
     if live is None:
         url = reverse("promotion:adopt", args=[shown.slug])
         return [*buttons, Button("Adopt", url, style=PRIMARY, reason=busy)]

@@ -16,7 +16,9 @@ def clean_up(writer: ClusterWriter, environment: Environment) -> list[str]:
     takes meanwhile is needed from its beginning on, and a fence refuses what is gone.
     """
     live = StoredGeneration.live_in(environment)
-    if live is None:
+    facts = writer.marker(environment.naming.marker_alias)
+    if live is None or facts is None or facts.get("marker") != live.marker:
+        # Where the database does not know what is live, it does not know what is needed either.
         return []
     _keep_last(environment, live)
     needed, naming = _needed(environment), environment.naming

@@ -18,7 +18,7 @@ from promotion.common import done, environment_for, signed_in
 from promotion.engine.errors import PromotionError
 from promotion.forms import ConfirmForm, DurationForm, UnlockForm
 from promotion.locking import lock, prolong, unlock
-from promotion.models import Drift, Promotion, StoredGeneration, Unlocking, Watch
+from promotion.models import Drift, LostState, Promotion, StoredGeneration, Unlocking, Watch
 from promotion.releasing import request_release
 from promotion.rollback import drift_in, rollback
 from promotion.tasks import finish_promotion, run_adoption, run_release
@@ -82,7 +82,11 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
     generations = StoredGeneration.objects.filter(environment=shown).select_related(
         "build__environment", "promotion__requested_by", "restores", "previous"
     )
-    live, unlocking = StoredGeneration.live_in(shown), Unlocking.of(shown)
+    live, unlocking, lost = (
+        StoredGeneration.live_in(shown),
+        Unlocking.of(shown),
+        LostState.of(shown),
+    )
     return show(
         request,
         "promotion/environment.html",
@@ -93,9 +97,11 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         live=live,
         generations=generations[:20] if may(user, Verb.VIEW_BUILD, shown) else [],
         unlocking=unlocking,
+        lost=lost,
         buttons=environment_buttons(user, shown),
         may_unlock=live is not None
         and unlocking is None
+        and lost is None
         and running_in(shown) is None
         and bool(may(user, Verb.PROMOTE, shown)),
         unlock_form=UnlockForm(),

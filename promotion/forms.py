@@ -107,3 +107,14 @@ class ConfirmForm(ConsentForm):
 
     marker = forms.CharField(required=False, widget=forms.HiddenInput)
     agree = forms.BooleanField(label="I have read what will happen")
+
+
+class ReconcileForm(ConfirmForm):
+    """Consent to record what was found; removing leftovers is agreed to by itself."""
+
+    leftovers = forms.BooleanField(
+        required=False,
+        label="Remove what attempts left behind",
+        help_text="Only indices with a generation's number that nothing refers to.",
+    )
+    agree = forms.BooleanField(label="I have read what will be recorded")

@@ -21,7 +21,7 @@ from promotion.beginning import refuse
 from promotion.claim import claimed
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.models import Promotion, StoredGeneration, Unlocking
-from promotion.planning import writer_for
+from promotion.planning import check_known, writer_for
 from promotion.services import authorise
 from promotion.writer import ClusterWriter
 
@@ -179,6 +179,8 @@ def _working(actor: Actor, environment: Environment, action: str) -> Iterator[Cl
     try:
         writer = writer_for(environment)
         with claimed(writer, environment, f"{action}-{secrets.token_hex(6)}"):
+            # Else other indices would be locked than those that production serves.
+            check_known(writer, environment)
             yield writer
     except PromotionError as error:
         failed = AuditEvent.Outcome.FAILED

@@ -14,6 +14,7 @@ from promotion.drift_models import Watch as Watch
 from promotion.engine.manifest import TreeDigests
 from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import CapturedResource, Fingerprint
+from promotion.lost_models import LostState as LostState
 
 
 class Blob(models.Model):
@@ -52,6 +53,8 @@ class Build(models.Model):
         CAPTURE = "capture"
         BASELINE = "baseline"
         DRIFT = "drift"
+        # What reconcile found in the cluster.
+        FOUND = "found"
 
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="builds")
     number = models.PositiveIntegerField()
@@ -173,6 +176,7 @@ class Promotion(models.Model):
         PROMOTE = "promote", "Promotion"
         ROLLBACK = "rollback", "Rollback"
         RELEASE = "release", "Release"
+        RECONCILE = "reconcile", "Reconciliation"
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -311,7 +315,8 @@ class StoredGeneration(models.Model):
     marker = models.CharField(max_length=255, unique=True)
     facts = models.JSONField()
     build = models.ForeignKey(Build, on_delete=models.PROTECT, related_name="generations")
-    promotion = models.OneToOneField(Promotion, on_delete=models.PROTECT, related_name="generation")
+    # What put it live, or the reconciliation that found it.
+    promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, related_name="generations")
     # Where Roll back goes from here.
     previous = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -351,6 +356,11 @@ class StoredGeneration(models.Model):
         """Return the marker of what is live, or an empty string where nothing is adopted."""
         live = cls.objects.filter(environment=environment, is_live=True).order_by()
         return live.values_list("marker", flat=True).first() or ""
+
+    @property
+    def is_found(self) -> bool:
+        """Whether nobody recorded when and by whom it went live: reconcile found it."""
+        return self.promotion.kind == Promotion.Kind.RECONCILE
 
     @property
     def may_be_edited(self) -> bool:

@@ -22,11 +22,12 @@ from promotion.buttons import (
     promote_button,
     promotion_url,
     readiness,
+    reconcile_button,
     rollback_button,
     running_in,
 )
 from promotion.changes import Changed, changes_since
-from promotion.models import Build, Drift, Review, StoredGeneration
+from promotion.models import Build, Drift, LostState, Review, StoredGeneration
 from promotion.preparing import newest_approved
 
 
@@ -183,7 +184,8 @@ def _live_stage(target: Environment, live: StoredGeneration | None, drift: Drift
         return Stage("Production", "Drift", "errored", drift.words.capitalize(), url)
     who = live.promotion.requested_by
     by = f" by {who.label}" if who is not None else ""
-    since = f"{live.build}, since {localtime(live.live_since):%-d %b %Y %H:%M %Z}{by}"
+    what = "found" if live.is_found else "since"
+    since = f"{live.build}, {what} {localtime(live.live_since):%-d %b %Y %H:%M %Z}{by}"
     return Stage("Production", f"Generation {live.number}", "succeeded", since, url)
 
 
@@ -195,6 +197,12 @@ def _next(user: User, row: Pipeline, facts: _Facts) -> None:
         return
     row.next_words = _next_words(facts)
     admin = bool(may(user, Verb.PROMOTE, row.target))
+    if (lost := LostState.of(row.target)) is not None:
+        row.next_words = f"{lost.message} An administrator reconciles it."
+        url = environment_url(row.target)
+        row.stages[-1] = Stage("Production", "Not as recorded", "failed", "", url)
+        row.buttons = [reconcile_button(row.target)] if admin else []
+        return
     if facts.drift is not None:
         url = reverse("promotion:drift", args=[row.target.slug])
         row.buttons.append(Button("Settle the drift" if admin else "See the drift", url))

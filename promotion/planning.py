@@ -144,12 +144,28 @@ def check_ours(environment: Environment, live: Live) -> None:
         RuleBroken: another console, or a promotion that nobody recorded, came between.
     """
     if StoredGeneration.live_marker(environment) != live.generation.marker:
-        raise RuleBroken(
-            f"{environment} serves generation {live.generation.number}, which this console did not "
-            "record as live: another console promoted, or an attempt is still being read back. "
-            "Nothing was changed. Wait for the worker; if it stays so, release there and adopt "
-            "here."
-        )
+        raise RuleBroken(not_ours(environment, live.generation.number))
+
+
+def check_known(writer: ClusterWriter, environment: Environment) -> None:
+    """Check that the database knows what is live, by its marker.
+
+    Raises:
+        RuleBroken: it does not.
+    """
+    facts = writer.marker(environment.naming.marker_alias) or {}
+    if facts.get("marker", "") != StoredGeneration.live_marker(environment):
+        raise RuleBroken(not_ours(environment, facts.get("number", "of nobody")))
+
+
+def not_ours(environment: Environment, number: int | str) -> str:
+    """Say that what is live was not recorded, and what to do."""
+    return (
+        f"{environment} serves generation {number}, which this console did not record as live: "
+        "another console promoted, the database was restored from an older backup, or an attempt "
+        "is still being read back. Nothing was changed. Wait for the worker; if it stays so, "
+        "reconcile the environment."
+    )
 
 
 def check_health(room: Capacity) -> None:

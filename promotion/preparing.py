@@ -203,7 +203,8 @@ def fill_generation(
         alive()
 
     with step(promotion, "copy", "Write and prove the new indices") as note:
-        made = fill(writer, DatabaseContent(), plan, live.states, progress)
+        content, back = DatabaseContent(), lineage(promotion)
+        made = fill(writer, content, plan, live.states, progress, back)
         promotion.made_facts = made.to_dict()
         promotion.save(update_fields=["made_facts"])
         documents = sum(part.next_tree.count for part in plan.fresh)
@@ -211,6 +212,18 @@ def fill_generation(
         note.detail = f"{documents} documents in {len(plan.fresh)} new indices"
         if reused:
             note.detail += f"; {reused} kept indices are used again"
+
+
+def lineage(promotion: Promotion) -> dict[str, str]:
+    """Return the markers that a rollback's own marker names; empty for anything else."""
+    restored = promotion.restores
+    if restored is None:
+        return {}
+    before = restored.previous
+    return {
+        "restores": restored.marker,
+        "previous": before.marker if before is not None else "",
+    }
 
 
 def _remember(promotion: Promotion, plan: Plan, drifted: list[str]) -> None:

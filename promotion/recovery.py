@@ -16,15 +16,17 @@ from promotion.adoption import complete_adoption, give_up_adoption
 from promotion.beginning import supersede
 from promotion.claim import claim, claimed, holder_of
 from promotion.engine.errors import LeaseHeld, PromotionError
-from promotion.engine.plan import Generation, names_of
+from promotion.engine.found import see
+from promotion.engine.plan import Generation, marker_facts, names_of
 from promotion.engine.ports import AliasAction
 from promotion.journal import DEFECT, conclude, ending, interrupt
 from promotion.live import back_at, finish, record_back, record_live
+from promotion.lost import contradicts, difference, note
 from promotion.models import Promotion, Unlocking
 from promotion.planning import writer_for
-from promotion.preparing import discard, prepare_again
+from promotion.preparing import discard, lineage, prepare_again
 from promotion.releasing import run_release
-from promotion.tasks import prepare_build, run_adoption
+from promotion.tasks import prepare_build, run_adoption, run_reconciliation
 from promotion.tasks import run_release as release_task
 from promotion.writer import ClusterWriter
 
@@ -32,6 +34,7 @@ TASKS: Final = {
     Promotion.Kind.ADOPT: run_adoption,
     Promotion.Kind.PREPARE: prepare_build,
     Promotion.Kind.RELEASE: release_task,
+    Promotion.Kind.RECONCILE: run_reconciliation,
 }
 log = structlog.get_logger(__name__)
 GAVE_UP: Final = (
@@ -60,6 +63,8 @@ def recover() -> list[Promotion]:
         try:
             writer = writer_for(promotion.environment)
             if not _is_over(writer, promotion):
+                continue
+            if _is_lost(writer, promotion):
                 continue
             log.warning("promotion.recovering", promotion=promotion.pk, kind=promotion.kind)
             _sightings.pop(promotion.pk, None)
@@ -99,6 +104,20 @@ def _is_over(writer: ClusterWriter, promotion: Promotion) -> bool:
     return bool(now - since >= settings.LEASE_SECONDS)
 
 
+def _is_lost(writer: ClusterWriter, promotion: Promotion) -> bool:
+    """Answer whether the cluster went on without this database: then only reconcile may end it.
+
+    What a restored database takes for half made may be what is kept as the way back.
+    """
+    environment = promotion.environment
+    sight = see(writer, environment.naming)
+    if not contradicts(promotion, sight):
+        return False
+    note(environment, difference(environment, sight))
+    log.warning("promotion.lost", promotion=promotion.pk, live=sight.live_marker)
+    return True
+
+
 def _free_claims() -> None:
     """End the claims that stood still for a lease time, and that no promotion of ours holds.
 
@@ -135,6 +154,10 @@ def _recover(writer: ClusterWriter, promotion: Promotion) -> None:
         run_release(promotion, resume=True)
     elif promotion.kind == Promotion.Kind.ADOPT:
         _recover_adoption(writer, promotion)
+    elif promotion.kind == Promotion.Kind.RECONCILE:
+        from promotion.reconciling import run_reconcile  # it waits for this module's work
+
+        run_reconcile(promotion, resume=True)
     else:
         _recover_promotion(writer, promotion)
 
@@ -200,7 +223,7 @@ def _went_live(writer: ClusterWriter, promotion: Promotion) -> bool:
     if not moved or not plan.changed:
         return False
     writer.make_marker(plan.marker)
-    writer.put_marker(plan.marker, {**made.to_dict(), "plan": plan.digest})
+    writer.put_marker(plan.marker, marker_facts(plan, made, lineage(promotion)))
     writer.switch([AliasAction("add", plan.marker, naming.marker_alias)])
     log.warning("promotion.was_live_after_all", promotion=promotion.pk)
     record_live(promotion, plan, made)

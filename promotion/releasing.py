@@ -21,7 +21,7 @@ from promotion.engine.errors import (
 from promotion.engine.plan import Generation
 from promotion.journal import commit, conclude, ending, move, step
 from promotion.models import Promotion, StoredGeneration, Unlocking
-from promotion.planning import indices_of, look, writer_for
+from promotion.planning import indices_of, look, not_ours, writer_for
 from promotion.receipts import complete as complete_receipt
 from promotion.receipts import keep_before
 from promotion.services import authorise
@@ -125,6 +125,8 @@ def _live_now(writer: ClusterWriter, promotion: Promotion) -> Generation:
             raise RuleBroken(f"{promotion.environment} is not adopted. Nothing was changed.")
         return stored.generation
     recorded = Generation.from_dict(facts)
+    if recorded.marker != StoredGeneration.live_marker(promotion.environment):
+        raise RuleBroken(not_ours(promotion.environment, recorded.number))
     indices = [held.index for held in recorded.resources.values()]
     writer.block(indices)
     try:

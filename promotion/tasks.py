@@ -71,6 +71,16 @@ def run_release(promotion_pk: int) -> None:
     _run(lambda: run(promotion))
 
 
+@task()
+def run_reconciliation(promotion_pk: int) -> None:
+    """Record what the cluster holds."""
+    from promotion.models import Promotion
+    from promotion.reconciling import run_reconcile
+
+    promotion = Promotion.objects.get(pk=promotion_pk)
+    _run(lambda: run_reconcile(promotion))
+
+
 def _run(work: Callable[[], object]) -> None:
     """Run it; how it ended is in the promotion's own record, so the task itself succeeds."""
     try:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from promotion import build_views, drift_views, environment_views, views
+from promotion import build_views, drift_views, environment_views, reconcile_views, views
 
 app_name = "promotion"
 urlpatterns = [
@@ -13,6 +13,11 @@ urlpatterns = [
     path("environment/<slug:slug>/release/", environment_views.release_environment, name="release"),
     path(
         "environment/<slug:slug>/rollback/", environment_views.rollback_environment, name="rollback"
+    ),
+    path(
+        "environment/<slug:slug>/reconcile/",
+        reconcile_views.reconcile_environment,
+        name="reconcile",
     ),
     path("environment/<slug:slug>/lock/", environment_views.lock_environment, name="lock"),
     path("environment/<slug:slug>/unlock/", environment_views.unlock_environment, name="unlock"),

@@ -140,6 +140,20 @@ def capture(
     )
 
 
+def read_tree(
+    reader: Reader, content: Content, resource: str, index: str, *, limit: int
+) -> TreeDigests:
+    """Read a whole index, keep what it holds, and return its digests.
+
+    Raises:
+        UnreadableDocument: a document is too large or cannot be kept exactly.
+    """
+    reader.refresh([index])
+    tree = Tree.of(resource, _described(content, resource, reader.read(index), {}, limit))
+    content.keep_tree(tree)
+    return TreeDigests.of(tree)
+
+
 def _holds(held: CapturedResource | None, state: IndexState, now: Fingerprint) -> bool:
     return held is not None and held.index == state.name and held.fingerprint == now
 

@@ -141,6 +141,16 @@ class Plan:
         return _moves(naming, ways, self.marker, self.base_marker)
 
 
+def marker_facts(plan: Plan, generation: Generation, lineage: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a planned generation's marker says.
+
+    `lineage` has the markers of the generation that it restores, and of the one that Roll back
+    goes to from it. Whoever has lost the record of them reads it there (docs/recovery.md).
+    """
+    back = {"restores": "", "previous": plan.base_marker, **lineage}
+    return {**generation.to_dict(), "plan": plan.digest, "base": plan.base_marker, **back}
+
+
 def _moves(
     naming: Naming, ways: Mapping[str, tuple[str, str]], old_marker: str, new_marker: str
 ) -> list[AliasAction]:

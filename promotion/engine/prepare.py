@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from promotion.engine.delta import Delta, delta
 from promotion.engine.errors import Mismatch, RuleBroken
 from promotion.engine.manifest import Tree, oid_of
-from promotion.engine.plan import Generation, Held, Plan, ResourcePlan
+from promotion.engine.plan import Generation, Held, Plan, ResourcePlan, marker_facts
 from promotion.engine.ports import Fingerprint, IndexState, Writer, fingerprint
 
 DOCUMENTS_A_CALL: Final = 500
@@ -28,11 +28,13 @@ def prepare(
     plan: Plan,
     live: Mapping[str, IndexState],
     progress: Callable[[], None] = lambda: None,
+    lineage: Mapping[str, str] | None = None,
 ) -> Generation:
     """Create, fill, prove and block an index for each fresh resource; then make the marker.
 
     `live` has the states of the indices that the plan was made from. `progress` is called after
-    some documents each, and may raise to stop. Returns the generation as it will be live.
+    some documents each, and may raise to stop. `lineage` has the markers of the generations that
+    it comes from, for the marker. Returns the generation as it will be live.
 
     A large resource of which little changes is not written anew: the live index is cloned where
     it is write-blocked, which shares its files, and the clone is changed. What the clone then holds
@@ -56,7 +58,7 @@ def prepare(
     if fresh:
         writer.seal(fresh)
     generation = Generation(plan.number, plan.marker, _held(writer, plan, changes))
-    writer.put_marker(plan.marker, {**generation.to_dict(), "plan": plan.digest})
+    writer.put_marker(plan.marker, marker_facts(plan, generation, lineage or {}))
     return generation
 
 

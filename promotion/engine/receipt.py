@@ -13,6 +13,8 @@ FORMAT: Final = 1
 PROOFS: Final = ("verify", "receipt")
 # A release proves its clones in the step that hands over; again after a crash, it may have been.
 PROOFS_OF_A_RELEASE: Final = ("receipt",)
+# A reconciliation puts nothing live: it proves what it found, and records that.
+PROOFS_OF: Final = {"release": PROOFS_OF_A_RELEASE, "reconcile": ("prove", "record")}
 # What put a build's content live: there the generation and the build are compared.
 OF_A_BUILD: Final = ("promote", "adopt")
 
@@ -66,7 +68,7 @@ def _inconsistent(facts: Mapping[str, Any]) -> list[str]:
     if facts["status"] != "succeeded":
         return found
     done = {step["name"] for step in facts["steps"] if step["status"] == "succeeded"}
-    due = PROOFS_OF_A_RELEASE if facts["kind"] == "release" else PROOFS
+    due = PROOFS_OF.get(facts["kind"], PROOFS)
     if missing := [name for name in due if name not in done]:
         found.append(f"It says that it succeeded without the step {', '.join(missing)}.")
     live = facts["generations"]["after"]

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from promotion.adoption import adopt, run_adopt
 from promotion.cleaning import clean_up
 from promotion.engine.errors import Mismatch
 from promotion.live import finish
+from promotion.lost import check
 from promotion.models import Promotion, StoredGeneration
 from promotion.preparing import current_preparation, prepare
+from promotion.reconciling import reconcile, run_reconcile
 from promotion.releasing import request_release, run_release
+from tests.backups import Backups
 from tests.faults.world import Content, World
 
 
@@ -214,6 +219,40 @@ def _still_there(world: World, before: Before) -> None:
     assert world.served() == before.old
 
 
+# --- Reconcile -----------------------------------------------------------------------------------
+
+
+def _lost(world: World) -> Before:
+    """The database is restored from an older backup, twice: an attempt and a promotion are lost."""
+    world.adopted()
+    with TemporaryDirectory() as folder:
+        backups = Backups(Path(folder))
+        older = backups.take()
+        world.prepared()
+        backups.restore(older)
+        world.promoted()
+        backups.restore(older)
+    return Before(world.served(), world.served())
+
+
+def _reconcile(world: World, _before: Before) -> None:
+    begun = reconcile(world.people.admin, world.production, clean=True)
+    assert begun is not None
+    run_reconcile(begun)
+
+
+def _reconciled(world: World, before: Before) -> None:
+    assert world.served() == before.old
+    made = last(world, "reconcile")
+    assert made.status == "succeeded", made.message
+    assert not made.steps.filter(status="running").exists()
+    live = StoredGeneration.live_in(world.production)
+    assert live is not None
+    assert live.is_found
+    assert live.previous is not None
+    assert check(world.writer, world.production) is None
+
+
 SCENES = {
     "adopt": Scene(_plain, _adopt, _adopted_or_not),
     "release": Scene(_adopted, _release, _released),
@@ -226,4 +265,5 @@ SCENES = {
     "roll back": Scene(_with_a_way_back, _roll_back, _back_or_not),
     "rebuild": Scene(_with_an_edited_way_back, _roll_back, _back_or_not),
     "clean up": Scene(_with_old_generations, _clean, _still_there),
+    "reconcile": Scene(_lost, _reconcile, _reconciled),
 }

@@ -16,6 +16,7 @@ from promotion.adoption import adopt, run_adopt
 from promotion.cleaning import clean_up
 from promotion.live import finish
 from promotion.locking import lock, unlock
+from promotion.lost import check
 from promotion.models import Build, Promotion, StoredGeneration, Unlocking
 from promotion.preparing import current_preparation, prepare
 from promotion.promotions import promote
@@ -169,6 +170,7 @@ class World:
         production, naming = self.production, self.production.naming
         assert self._protected() == self.protected
         assert self.writer.lease(naming.key)[0].holder == ""
+        assert check(self.writer, production) is None
         states = self.writer.states([*naming.search_patterns(), naming.marker_pattern])
         live = StoredGeneration.live_in(production)
         facts = self.writer.marker(naming.marker_alias)

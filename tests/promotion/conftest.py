@@ -1,8 +1,10 @@
 """A staging and a production set on the real engine, and what was done with them."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from environments.elastic import Connection, connect
 from environments.models import Environment
@@ -11,7 +13,9 @@ from promotion.live import finish
 from promotion.models import Promotion
 from promotion.preparing import prepare
 from promotion.promotions import promote
+from promotion.writer import ClusterWriter
 from tests import factories
+from tests.backups import Backups
 from tests.factories import People, approved, make_people, make_production, make_staging, remove
 
 Put = Callable[[str, str, str], None]
@@ -79,3 +83,21 @@ def ship(people: People, staging: Environment, adopted: Environment) -> Ship:
         return finish(made)
 
     return run
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Backups:
+    """Copies of the database, to be put back."""
+    return Backups(tmp_path)
+
+
+@pytest.fixture
+def writer(production: Environment, engine: Connection) -> ClusterWriter:
+    return ClusterWriter(engine)
+
+
+@pytest.fixture
+def quick(settings: Settings) -> None:
+    """A lease time that a test can wait for."""
+    settings.LEASE_SECONDS = 3
+    settings.LEASE_RENEW_SECONDS = 0.5

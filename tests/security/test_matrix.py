@@ -30,6 +30,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:adopt": ("get", "production", (200, 403, 403)),
     "promotion:release": ("get", "production", (200, 403, 403)),
     "promotion:rollback": ("get", "production", (200, 403, 403)),
+    "promotion:reconcile": ("get", "production", (200, 403, 403)),
     "promotion:lock": ("post", "production", (302, 403, 403)),
     "promotion:unlock": ("post", "production", (302, 403, 403)),
     "promotion:prolong": ("post", "production", (302, 403, 403)),

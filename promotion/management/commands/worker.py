@@ -14,9 +14,12 @@ from django.db import close_old_connections
 
 from promotion.drift import check_due
 from promotion.locking import lock_expired
+from promotion.lost import look_around
 from promotion.recovery import recover
 
 log = structlog.get_logger(__name__)
+# How often the database is compared with what the clusters serve.
+COMPARE_SECONDS = 60.0
 # How often claims are looked at, a few times within one lease time.
 LOOKS_A_LEASE = 4
 # How often what is due is looked for; how often each is due is another matter.
@@ -35,6 +38,7 @@ class Command(BaseCommand):
             (recover, settings.LEASE_SECONDS / LOOKS_A_LEASE),
             (check_due, LOOK_SECONDS),
             (lock_expired, LOOK_SECONDS),
+            (look_around, COMPARE_SECONDS),
         ):
             threading.Thread(target=_repeat, args=(act, seconds), daemon=True).start()
         call_command("db_worker", interval=options["interval"], startup_delay=False)
