@@ -17,6 +17,9 @@ from promotion.services import authorise
 RUNNING_ALREADY = (
     "Another promotion of this environment is running. Nothing was changed. Wait until it ends."
 )
+REHEARSED_ALREADY = (
+    "Another rehearsal for this environment is running. Nothing was changed. Wait until it ends."
+)
 NOT_PREPARED = "It is not prepared any more. Nothing was changed. Look at it again."
 
 
@@ -35,7 +38,7 @@ def begin(
     detail: dict[str, Any] | None = None,
     **facts: Any,
 ) -> Promotion:
-    """Create the one running promotion of an environment, with an audit event.
+    """Create the one running promotion, or rehearsal, of an environment, with an audit event.
 
     `task` hands it to the worker, with the same commit; without one it runs here and now.
 
@@ -54,7 +57,9 @@ def begin(
             if task is not None:
                 task(promotion.pk)
     except IntegrityError as error:
-        raise refuse(actor, action, environment, RUNNING_ALREADY) from error
+        aside = kind is Promotion.Kind.REHEARSE
+        words = REHEARSED_ALREADY if aside else RUNNING_ALREADY
+        raise refuse(actor, action, environment, words) from error
     except RuleBroken as error:
         raise refuse(actor, action, environment, str(error)) from error
     return promotion

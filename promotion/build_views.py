@@ -14,7 +14,14 @@ from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.models import Environment
-from promotion.buttons import build_url, prepare_button, promote_button, promotion_url, readiness
+from promotion.buttons import (
+    build_url,
+    prepare_button,
+    promote_button,
+    promotion_url,
+    readiness,
+    rehearse_button,
+)
 from promotion.common import done, environment_filter, environment_for, signed_in
 from promotion.engine.diff import Change, compare
 from promotion.engine.errors import RuleBroken
@@ -170,6 +177,7 @@ def _build_page(
         buttons.append(promote_button(shown, ready))
         if ready.can_prepare:
             buttons.append(prepare_button(shown))
+        buttons.append(rehearse_button(shown, target))
     return show(
         request,
         "promotion/build.html",

@@ -16,6 +16,7 @@ from environments.models import Environment
 from promotion.models import Build, LostState, Promotion, StoredGeneration, Unlocking
 from promotion.preparing import current_preparation, is_live_already, last_preparation
 from promotion.promotions import promote_problem
+from promotion.rehearsing import rehearse_problem
 
 NO_EARLIER = "There is no earlier generation."
 LOST = "Reconcile it first."
@@ -49,7 +50,7 @@ def running_in(environment: Environment) -> Promotion | None:
     """Return the one promotion, rollback, adoption or release that runs in an environment."""
     return (
         Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
-        .exclude(kind=Promotion.Kind.PREPARE)
+        .exclude(kind__in=Promotion.ASIDE)
         .select_related("build__environment")
         .first()
     )
@@ -102,6 +103,27 @@ def prepare_button(build: Build) -> Button:
     return Button("Prepare it", build_url(build, "promotion:prepare"), "post", PRIMARY)
 
 
+def rehearse_button(build: Build, target: Environment) -> Button:
+    """Return the button that rehearses a promotion; the build need not be approved."""
+    reason = rehearse_problem(build, target) or _rehearsing(target)
+    return Button("Rehearse it", build_url(build, "promotion:rehearse"), "post", reason=reason)
+
+
+def rehearse_rollback_button(environment: Environment, live: StoredGeneration) -> Button:
+    """Return the button that proves the way back, and changes nothing."""
+    url = reverse("promotion:rehearse-rollback", args=[environment.slug])
+    reason = _rehearsing(environment) if live.previous_id else NO_EARLIER
+    return Button("Rehearse a rollback", url, "post", reason=reason)
+
+
+def _rehearsing(environment: Environment) -> str:
+    """Say which rehearsal runs for an environment, or return an empty string."""
+    running = Promotion.objects.filter(
+        environment=environment, status__in=Promotion.ACTIVE, kind=Promotion.Kind.REHEARSE
+    ).select_related("build__environment")
+    return " ".join(f"{one} is running." for one in running)
+
+
 def capture_button(environment: Environment, style: str = "") -> Button:
     url = reverse("promotion:capture", args=[environment.slug])
     return Button("Capture a build", url, "post", style)
@@ -137,6 +159,7 @@ def environment_buttons(user: User, shown: Environment) -> list[Button]:
         url = reverse("promotion:adopt", args=[shown.slug])
         return [*buttons, Button("Adopt", url, style=PRIMARY, reason=busy)]
     buttons.append(rollback_button(shown, live, busy))
+    buttons.append(rehearse_rollback_button(shown, live))
     url = reverse("promotion:drift", args=[shown.slug])
     buttons.append(Button("Drift", url))
     if Unlocking.of(shown) is not None:

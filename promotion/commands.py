@@ -10,11 +10,10 @@ from django.core.management.base import BaseCommand
 
 from accounts.audit import command_actor
 from accounts.models import User
-from accounts.roles import Verb
 from environments.models import Environment
 from promotion.engine.errors import LeaseLost, MachineryError, PromotionError, RuleBroken
 from promotion.models import Build, Promotion
-from promotion.services import NotAllowedError, authorise
+from promotion.services import NotAllowedError
 
 DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
 
@@ -35,11 +34,10 @@ class ActingCommand(BaseCommand):
 
     @abstractmethod
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        """Do it, and return what to print: `message` for people, the rest for programs."""
+        """Do it, and return what to print: `message` for people, the rest for programs.
 
-    def judge(self, user: User, environment: Environment, action: str) -> None:
-        """Refuse early, before work that the act itself would come to only later."""
-        authorise(command_actor(user), Verb.PROMOTE, action, environment)
+        A `status` other than `done` says that it did not succeed as a whole.
+        """
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
@@ -47,7 +45,7 @@ class ActingCommand(BaseCommand):
             if user is None:
                 raise BadInputError(f"There is no active user called {options['username']}.")
             outcome = {"status": "done", **self.act(user, options)}
-            code = DONE
+            code = DONE if outcome["status"] == "done" else FAILED
         except BadInputError as error:
             outcome, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
         except NotAllowedError as error:

@@ -13,7 +13,13 @@ from accounts.web import console_page, forbidden, show
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
 from promotion.adoption import adopt
-from promotion.buttons import environment_buttons, environment_url, promotion_url, running_in
+from promotion.buttons import (
+    environment_buttons,
+    environment_url,
+    promotion_url,
+    rehearse_rollback_button,
+    running_in,
+)
 from promotion.common import done, environment_for, signed_in
 from promotion.engine.errors import PromotionError
 from promotion.forms import ConfirmForm, DurationForm, UnlockForm
@@ -153,6 +159,7 @@ def _confirmed(
         shown=shown,
         live=live,
         running=running_in(shown),
+        rehearse=rehearse_rollback_button(shown, live) if live is not None else None,
         form=form,
     )
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 
+from promotion.batches import MOST_PARALLEL, PARALLEL
+
 
 class ReviewForm(forms.Form):
     """QA's verdict on what was shown."""
@@ -118,3 +120,28 @@ class ReconcileForm(ConfirmForm):
         help_text="Only indices with a generation's number that nothing refers to.",
     )
     agree = forms.BooleanField(label="I have read what will be recorded")
+
+
+class BatchForm(forms.Form):
+    """How a batch is done as a whole."""
+
+    parallel = forms.IntegerField(
+        label="At a time",
+        min_value=1,
+        max_value=MOST_PARALLEL,
+        initial=PARALLEL,
+        help_text="So many targets are worked on side by side.",
+    )
+    comment = forms.CharField(required=False, max_length=500, help_text="Kept with each promotion.")
+
+
+class BatchRowForm(ConsentForm):
+    """One target of a batch: whether it takes part, under which plan, and what is agreed to."""
+
+    plan = forms.CharField(widget=forms.HiddenInput)
+    include = forms.BooleanField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # There is one for the whole batch.
+        del self.fields["comment"]

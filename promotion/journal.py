@@ -171,7 +171,7 @@ def conclude(actor: Actor, promotion: Promotion, status: Promotion.Status, messa
     """End a promotion once, with an audit event; say whether this call ended it."""
     with transaction.atomic():
         ended = move(promotion, status, message=message, finished_at=timezone.now(), is_left=False)
-        if ended and promotion.kind != Promotion.Kind.PREPARE:
+        if ended and promotion.kind not in Promotion.ASIDE:
             issue(promotion)
         if ended:
             good = status is Promotion.Status.SUCCEEDED

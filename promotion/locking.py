@@ -164,7 +164,7 @@ def block_again(environment: Environment, writer: ClusterWriter, indices: Sequen
 def is_busy(environment: Environment) -> bool:
     """Answer whether something runs that changes what the environment serves."""
     active = Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
-    return active.exclude(kind=Promotion.Kind.PREPARE).exists()
+    return active.exclude(kind__in=Promotion.ASIDE).exists()
 
 
 def _close(environment: Environment) -> None:

@@ -9,41 +9,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from environments.models import Environment
+from promotion.batch_models import Batch
+from promotion.content_models import Blob as Blob
+from promotion.content_models import StoredTree as StoredTree
 from promotion.drift_models import Drift as Drift
 from promotion.drift_models import Watch as Watch
-from promotion.engine.manifest import TreeDigests
 from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import CapturedResource, Fingerprint
 from promotion.lost_models import LostState as LostState
-
-
-class Blob(models.Model):
-    """One document's exact source: compressed, encrypted, named by the SHA-256 of its bytes."""
-
-    oid = models.CharField(max_length=64, primary_key=True)
-    body = models.BinaryField()
-
-    def __str__(self) -> str:
-        return self.oid[:12]
-
-
-class StoredTree(models.Model):
-    """One resource's list of documents, encrypted: titles may tell what is nobody's business."""
-
-    digest = models.CharField(max_length=64, primary_key=True)
-    resource = models.CharField(max_length=60)
-    exact = models.CharField(max_length=64)
-    content = models.CharField(max_length=64)
-    count = models.PositiveIntegerField()
-    size = models.PositiveBigIntegerField()
-    body = models.BinaryField()
-
-    def __str__(self) -> str:
-        return f"{self.resource} {self.digest[:12]}"
-
-    @property
-    def digests(self) -> TreeDigests:
-        return TreeDigests(self.digest, self.exact, self.content, self.count, self.size)
 
 
 class Build(models.Model):
@@ -177,6 +150,7 @@ class Promotion(models.Model):
         ROLLBACK = "rollback", "Rollback"
         RELEASE = "release", "Release"
         RECONCILE = "reconcile", "Reconciliation"
+        REHEARSE = "rehearse", "Rehearsal"
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -191,6 +165,8 @@ class Promotion(models.Model):
         SUPERSEDED = "superseded"
 
     ACTIVE: ClassVar = (Status.PENDING.value, Status.RUNNING.value)
+    # What changes nothing that is live, so holds no claim, and goes on beside whatever runs.
+    ASIDE: ClassVar = (Kind.PREPARE.value, Kind.REHEARSE.value)
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
@@ -207,6 +183,9 @@ class Promotion(models.Model):
     restores = models.ForeignKey(
         "StoredGeneration", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    batch = models.ForeignKey(
+        Batch, null=True, blank=True, on_delete=models.PROTECT, related_name="promotions"
+    )
     token = models.CharField(max_length=32, unique=True, default=new_token)
     plan_facts = models.JSONField(null=True, blank=True)
     plan_digest = models.CharField(max_length=64, blank=True)
@@ -214,6 +193,8 @@ class Promotion(models.Model):
     consents_due = models.JSONField(default=list, blank=True)
     findings = models.JSONField(default=list, blank=True)
     receipt = models.JSONField(null=True, blank=True)
+    # What a rehearsal found out.
+    report = models.JSONField(null=True, blank=True)
     # What became of a preparation: a promotion took it, or it must not be taken any more.
     fate = models.CharField(max_length=10, choices=Fate.choices, blank=True)
     # A sign of life of long work that holds no claim.
@@ -236,13 +217,23 @@ class Promotion(models.Model):
         constraints: ClassVar = (
             models.UniqueConstraint(
                 fields=["environment"],
-                condition=models.Q(status__in=["pending", "running"]) & ~models.Q(kind="prepare"),
+                condition=models.Q(status__in=["pending", "running"])
+                & ~models.Q(kind__in=["prepare", "rehearse"]),
                 name="promotion_one_running_a_target",
+            ),
+            models.UniqueConstraint(
+                fields=["environment"],
+                condition=models.Q(status__in=["pending", "running"], kind="rehearse"),
+                name="promotion_one_rehearsal_a_target",
+            ),
+            models.UniqueConstraint(
+                fields=["batch", "environment"], name="promotion_once_a_batch_and_target"
             ),
         )
 
     def __str__(self) -> str:
-        what = f" of {self.build}" if self.build is not None else ""
+        back = "the rollback to " if self.kind == self.Kind.REHEARSE and self.restores_id else ""
+        what = f" of {back}{self.build}" if self.build is not None else ""
         return f"{self.get_kind_display()} {self.pk}{what}"
 
     @property

@@ -126,11 +126,12 @@ def run_preparation(promotion: Promotion, actor: Actor | None = None) -> Promoti
     with ending(actor, promotion):
         writer = writer_for(target)
         try:
-            due = _prepare(writer, promotion, build, target)
+            plan = fill_next(writer, promotion, build)
         except Exception:
             discard(writer, promotion)
             raise
-        conclude(actor, promotion, Promotion.Status.SUCCEEDED, due)
+        words = f"Prepared as generation {plan.number}."
+        conclude(actor, promotion, Promotion.Status.SUCCEEDED, words)
     _only_newest(promotion)
     if not promotion.is_prepared:
         # Another generation went live meanwhile, or a newer build was prepared.
@@ -153,16 +154,28 @@ def _only_newest(promotion: Promotion) -> None:
         clean_environment.enqueue(promotion.environment_id)
 
 
-def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: Environment) -> str:
+def fill_next(
+    writer: ClusterWriter, promotion: Promotion, build: Build, *, keeps_drift: bool = True
+) -> Plan:
+    """Plan and fill the generation that would make the target equal a build, step by step.
+
+    What was edited by hand is kept as a build, unless told otherwise.
+
+    Raises:
+        PromotionError: it cannot be done; what was made until then is still there.
+    """
+    target = promotion.environment
     with step(promotion, "look", "Look at what production serves") as note:
         live = look(writer, target)
         check_ours(target, live)
         note.detail = f"Generation {live.generation.number}"
         if live.drifted:
+            note.detail += f"; edited by hand: {', '.join(live.drifted)}"
+        if live.drifted and keeps_drift:
             kept = keep_build(
                 system_actor(), target, live.captured, target.cluster.uuid, Build.Kind.DRIFT
             )
-            note.detail += f"; edited by hand: {', '.join(live.drifted)}, kept as {kept}"
+            note.detail += f", kept as {kept}"
     with step(promotion, "check", "Check the build against production"):
         check_build(build, live, target)
     with step(promotion, "plan", "Plan the new generation") as note:
@@ -182,7 +195,7 @@ def _prepare(writer: ClusterWriter, promotion: Promotion, build: Build, target: 
         _remember(promotion, plan, plan.overwritten(live.drifted))
         note.detail = f"{len(plan.changed)} of {len(plan.resources)} resources change"
     fill_generation(writer, promotion, plan, live, pulse(promotion))
-    return f"Prepared as generation {plan.number}."
+    return plan
 
 
 def fill_generation(
@@ -239,24 +252,34 @@ def remember_plan(promotion: Promotion, plan: Plan) -> None:
 
 
 def discard(writer: ClusterWriter, promotion: Promotion) -> None:
-    """Delete what a promotion that did not go live made: first its marker, then its indices.
-
-    Without its marker a late alias request of this attempt fails whole. What is live, or has a
-    name for whatever reason, is left alone.
-    """
-    plan = promotion.plan
-    if plan is None:
-        return
+    """Delete what a promotion that did not go live made, as `remove_made`, where that works."""
     try:
-        live = writer.marker(promotion.environment.naming.marker_alias) or {}
-        if live.get("marker") == plan.marker:
-            return
-        writer.delete([plan.marker])
-        states = writer.states([part.next_index for part in plan.fresh])
-        writer.delete([name for name, state in states.items() if not state.aliases])
+        remove_made(writer, promotion)
     except PromotionError:
         # The next clean-up finds them by their recorded names.
         return
+
+
+def remove_made(writer: ClusterWriter, promotion: Promotion) -> int:
+    """Delete what an attempt made: first its marker, then its indices; return how many indices.
+
+    Without its marker a late alias request of this attempt fails whole. What is live, or has a
+    name for whatever reason, is left alone.
+
+    Raises:
+        PromotionError: the cluster could not be asked, or refused.
+    """
+    plan = promotion.plan
+    if plan is None:
+        return 0
+    live = writer.marker(promotion.environment.naming.marker_alias) or {}
+    if live.get("marker") == plan.marker:
+        return 0
+    writer.delete([plan.marker])
+    states = writer.states([part.next_index for part in plan.fresh])
+    nameless = [name for name, state in states.items() if not state.aliases]
+    writer.delete(nameless)
+    return len(nameless)
 
 
 def prepare_again(target: Environment) -> None:

@@ -7,6 +7,7 @@ from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
 from environments.models import Environment
+from promotion.batch_models import Batch
 from promotion.beginning import begin, refuse, supersede
 from promotion.claim import claim, holder_of
 from promotion.engine.errors import RuleBroken, StalePlan
@@ -15,7 +16,7 @@ from promotion.journal import ending, move
 from promotion.live import go_live
 from promotion.models import Build, Promotion, StoredGeneration
 from promotion.planning import writer_for
-from promotion.preparing import current_preparation, prepare_again
+from promotion.preparing import current_preparation, is_live_already, prepare, prepare_again
 from promotion.services import authorise
 
 
@@ -27,10 +28,12 @@ def promote(
     plan_digest: str,
     consents: Collection[str] = (),
     comment: str = "",
+    batch: Batch | None = None,
 ) -> Promotion:
     """Cut over to a prepared build and return the promotion, live but not verified yet.
 
-    `plan_digest` is of the plan that was confirmed, `consents` the codes that were agreed to.
+    `plan_digest` is of the plan that was confirmed, `consents` the codes that were agreed to,
+    `batch` what it is a part of.
     Call `live.finish` afterwards, here or in the worker.
 
     Raises:
@@ -61,6 +64,7 @@ def promote(
         made_facts=prepared.made_facts,
         consents_due=prepared.consents_due,
         comment=comment,
+        batch=batch,
     )
     move(promotion, Promotion.Status.RUNNING)
     try:
@@ -71,6 +75,28 @@ def promote(
         prepare_again(target)
         raise
     return promotion
+
+
+def prepared_for(actor: Actor, build: Build, target: Environment) -> Promotion:
+    """Return the preparation of a build that may be promoted; it is made here where there is none.
+
+    Raises:
+        NotAllowedError, RuleBroken: it may not be promoted, or is live already.
+        PromotionError: it could not be prepared; nothing that Tracardi uses was touched.
+    """
+    ready = current_preparation(target)
+    if ready is not None and ready.build is not None and ready.build.content == build.content:
+        return ready
+    action = "promote.requested"
+    authorise(actor, Verb.PROMOTE, action, target)
+    if problem := promote_problem(actor, build, target):
+        raise refuse(actor, action, target, f"{problem} Nothing was changed.")
+    live = StoredGeneration.live_in(target)
+    edited = live is not None and live.may_be_edited
+    if is_live_already(build, target) and not edited:
+        words = f"{target} serves what {build} holds already. Nothing was changed."
+        raise refuse(actor, action, target, words)
+    return prepare(build, target)
 
 
 def _cut_over(

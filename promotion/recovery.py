@@ -13,6 +13,7 @@ from django.conf import settings
 from accounts.audit import system_actor
 from environments.models import Environment
 from promotion.adoption import complete_adoption, give_up_adoption
+from promotion.batches import recover_batches
 from promotion.beginning import supersede
 from promotion.claim import claim, claimed, holder_of
 from promotion.engine.errors import LeaseHeld, PromotionError
@@ -25,8 +26,10 @@ from promotion.lost import contradicts, difference, note
 from promotion.models import Promotion, Unlocking
 from promotion.planning import writer_for
 from promotion.preparing import discard, lineage, prepare_again
+from promotion.rehearsing import give_up_rehearsal
 from promotion.releasing import run_release
 from promotion.tasks import prepare_build, run_adoption, run_reconciliation
+from promotion.tasks import run_rehearsal as rehearsal_task
 from promotion.tasks import run_release as release_task
 from promotion.writer import ClusterWriter
 
@@ -35,6 +38,7 @@ TASKS: Final = {
     Promotion.Kind.PREPARE: prepare_build,
     Promotion.Kind.RELEASE: release_task,
     Promotion.Kind.RECONCILE: run_reconciliation,
+    Promotion.Kind.REHEARSE: rehearsal_task,
 }
 log = structlog.get_logger(__name__)
 GAVE_UP: Final = (
@@ -80,6 +84,7 @@ def recover() -> list[Promotion]:
             log.exception("promotion.recovery_defect", promotion=promotion.pk)
             conclude(system_actor(), promotion, Promotion.Status.ERRORED, str(DEFECT))
     _free_claims()
+    recover_batches(clock())
     return taken
 
 
@@ -88,7 +93,7 @@ def _is_over(writer: ClusterWriter, promotion: Promotion) -> bool:
     if promotion.is_left:
         return True
     state, _version = writer.lease(promotion.environment.naming.key)
-    # A preparation holds no claim: its steps and beats are its signs of life.
+    # A preparation or a rehearsal holds no claim: its steps and beats are its signs of life.
     mark: dict[str, Any] = {
         "status": promotion.status,
         "number": state.number,
@@ -149,6 +154,8 @@ def _recover(writer: ClusterWriter, promotion: Promotion) -> None:
         conclude(actor, promotion, Promotion.Status.ERRORED, GAVE_UP)
         if _deaths(promotion) < MOST_DEATHS:
             prepare_again(promotion.environment)
+    elif promotion.kind == Promotion.Kind.REHEARSE:
+        give_up_rehearsal(writer, promotion)
     # A dead holder's claim is this promotion's own, so the next worker takes it over at once.
     elif promotion.kind == Promotion.Kind.RELEASE:
         run_release(promotion, resume=True)

@@ -21,8 +21,10 @@ class NotAllowedError(Exception):
     """The person's role does not allow it; the attempt is in the audit trail."""
 
 
-def authorise(actor: Actor, verb: Verb, action: str, obj: models.Model) -> None:
+def authorise(actor: Actor, verb: Verb, action: str, obj: models.Model | None) -> None:
     """Let the actor pass or refuse, and record the refusal. The console's own work passes.
+
+    Without an object, what counts is what the actor may do everywhere.
 
     Raises:
         NotAllowedError: with the reason in words.

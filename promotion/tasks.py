@@ -52,6 +52,16 @@ def finish_promotion(promotion_pk: int) -> None:
 
 
 @task()
+def run_rehearsal(promotion_pk: int) -> None:
+    """Rehearse a promotion or a rollback."""
+    from promotion.models import Promotion
+    from promotion.rehearsing import run_rehearsal as run
+
+    promotion = Promotion.objects.get(pk=promotion_pk)
+    _run(lambda: run(promotion))
+
+
+@task()
 def run_adoption(promotion_pk: int) -> None:
     """Adopt an environment."""
     from promotion.adoption import run_adopt
@@ -79,6 +89,15 @@ def run_reconciliation(promotion_pk: int) -> None:
 
     promotion = Promotion.objects.get(pk=promotion_pk)
     _run(lambda: run_reconcile(promotion))
+
+
+@task()
+def run_batch(batch_pk: int, run: int) -> None:
+    """Do a batch; handed over twice with the same number, it begins once."""
+    from promotion.batch_models import Batch
+    from promotion.batches import run_batch as work
+
+    work(Batch.objects.get(pk=batch_pk), run)
 
 
 def _run(work: Callable[[], object]) -> None:

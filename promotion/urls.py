@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from promotion import build_views, drift_views, environment_views, reconcile_views, views
+from promotion import (
+    batch_views,
+    build_views,
+    drift_views,
+    environment_views,
+    reconcile_views,
+    rehearsal_views,
+    views,
+)
 
 app_name = "promotion"
 urlpatterns = [
@@ -19,6 +27,11 @@ urlpatterns = [
         reconcile_views.reconcile_environment,
         name="reconcile",
     ),
+    path(
+        "environment/<slug:slug>/rehearse-rollback/",
+        rehearsal_views.rehearse_rollback,
+        name="rehearse-rollback",
+    ),
     path("environment/<slug:slug>/lock/", environment_views.lock_environment, name="lock"),
     path("environment/<slug:slug>/unlock/", environment_views.unlock_environment, name="unlock"),
     path("environment/<slug:slug>/prolong/", environment_views.prolong_environment, name="prolong"),
@@ -33,6 +46,15 @@ urlpatterns = [
     path("builds/<slug:slug>/<int:number>/review/", build_views.review_build, name="review"),
     path("builds/<slug:slug>/<int:number>/prepare/", build_views.prepare_build, name="prepare"),
     path("builds/<slug:slug>/<int:number>/promote/", views.promote_build, name="promote"),
+    path(
+        "builds/<slug:slug>/<int:number>/rehearse/",
+        rehearsal_views.rehearse_build,
+        name="rehearse",
+    ),
+    path("batches/", batch_views.batches, name="batches"),
+    path("batches/new/", batch_views.new_batch, name="new-batch"),
+    path("batches/<int:pk>/", batch_views.batch, name="batch"),
+    path("batches/<int:pk>/stop/", batch_views.stop, name="stop-batch"),
     path("promotions/", views.promotions, name="promotions"),
     path("promotions/<int:pk>/", views.promotion, name="promotion"),
     path("promotions/<int:pk>/receipt/", views.promotion_receipt, name="receipt"),

@@ -12,7 +12,7 @@ from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.models import Environment
 from promotion.beginning import cancel
-from promotion.buttons import promotion_url, readiness
+from promotion.buttons import promotion_url, readiness, rehearse_button
 from promotion.common import done, environment_filter, environment_for, signed_in
 from promotion.forms import PromoteForm
 from promotion.models import Build, Promotion
@@ -74,6 +74,7 @@ def promote_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         state=state,
         plan=ready.plan if ready is not None else None,
         changes=changes(ready) if ready is not None else [],
+        rehearse=rehearse_button(shown, target),
         protected=target.catalogue.protected,
         form=form,
     )
@@ -132,6 +133,7 @@ def promotion(request: HttpRequest, pk: int) -> HttpResponse:
         receipt=receipt_rows(shown),
         is_issued=issued(shown) is not None,
         may_cancel=cancellable and bool(may(user, Verb.PROMOTE, shown)),
+        may_see_batch=bool(may(user, Verb.PROMOTE)),
         may_see_steps=bool(may(user, Verb.VIEW_PROMOTION, shown)),
         may_see_build=bool(may(user, Verb.VIEW_BUILD, shown.build)) if shown.build else False,
     )

@@ -20,12 +20,15 @@ def make_index(engine: Connection, index: str, body: object) -> None:
     engine.request("PUT", f"/{index}", params={"wait_for_active_shards": "0"}, body=body)
 
 
-def make_staging(url: str) -> Environment:
-    """Make a staging set with the real documents, under a tenant of its own."""
-    cluster = Cluster.objects.create(name="Test", url=url)
+def make_staging(url: str, tenant: str = "") -> Environment:
+    """Make a staging set with the real documents, under a tenant of its own.
+
+    One of several is told by a word, which its names and its cluster's begin with.
+    """
+    cluster = Cluster.objects.create(name=f"{tenant} Test".strip(), url=url)
     environment = Environment.objects.create(
-        name="Staging",
-        slug="staging",
+        name=f"{tenant} Staging".strip(),
+        slug=f"{tenant}-staging".lower().lstrip("-"),
         cluster=cluster,
         version="0.8.1",
         tenant=f"t{uuid.uuid4().hex[:8]}",
@@ -38,8 +41,8 @@ def make_staging(url: str) -> Environment:
 def make_production(staging: Environment) -> Environment:
     """Make what staging promotes to: plain indices with the same documents, and protected ones."""
     made = Environment.objects.create(
-        name="Production",
-        slug="production",
+        name=staging.name.replace("Staging", "Production"),
+        slug=staging.slug.replace("staging", "production"),
         cluster=staging.cluster,
         version="0.8.1",
         tenant=staging.tenant,

@@ -57,6 +57,9 @@ def _work(user: User) -> list[Entry]:
         entries.append(Entry("Builds", "inventory_2", builds, (builds,)))
         entries.append(Entry("Reviews", "fact_check", reverse("promotion:reviews")))
     entries.append(Entry("Promotions", "rocket_launch", promotions, (promotions,)))
+    if may(user, Verb.PROMOTE):
+        batches = reverse("promotion:batches")
+        entries.append(Entry("Batches", "dynamic_feed", batches, (batches,)))
     return entries
 
 

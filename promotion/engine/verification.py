@@ -58,7 +58,7 @@ def verify(
                 raise Mismatch(f"Index {held.index} of {resource} was written to.")
             edited.append(resource)
         elif own:
-            count += _read_back(writer, content, names[0], held.tree, (before or {}).get(resource))
+            count += read_back(writer, content, names[0], held.tree, (before or {}).get(resource))
     return Proof(count, tuple(edited))
 
 
@@ -70,10 +70,16 @@ def _check_names(
         raise Mismatch(f"The names of {resource} do not point at {index} alone.")
 
 
-def _read_back(
+def read_back(
     writer: Writer, content: Sources, name: str, held: TreeDigests, before: TreeDigests | None
 ) -> int:
-    """Compare what a name serves with a tree, and return how many documents were read."""
+    """Compare what a name serves with a tree, and return how many documents were read.
+
+    `before` is what was live until now: where little differs from it, the rest is only counted.
+
+    Raises:
+        Mismatch: a document differs, is missing or is too many.
+    """
     tree = content.tree(held.digest)
     if before is not None:
         change = delta(content.tree(before.digest), tree)

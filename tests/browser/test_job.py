@@ -116,6 +116,8 @@ def test_every_page_fits_a_narrow_screen_and_keeps_the_policy(
         f"environments/{production.slug}/dashboard/",
         "builds/",
         "promotions/",
+        "batches/",
+        "batches/new/",
         "audit/",
         "environments/cluster/",
         "environments/cluster/add/",

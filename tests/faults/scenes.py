@@ -14,6 +14,12 @@ from promotion.lost import check
 from promotion.models import Promotion, StoredGeneration
 from promotion.preparing import current_preparation, prepare
 from promotion.reconciling import reconcile, run_reconcile
+from promotion.rehearsing import (
+    GAVE_UP,
+    request_rehearsal,
+    request_rollback_rehearsal,
+    run_rehearsal,
+)
 from promotion.releasing import request_release, run_release
 from tests.backups import Backups
 from tests.faults.world import Content, World
@@ -253,6 +259,29 @@ def _reconciled(world: World, before: Before) -> None:
     assert check(world.writer, world.production) is None
 
 
+# --- Rehearse ------------------------------------------------------------------------------------
+
+
+def _captured(world: World) -> Before:
+    build = world.approved()
+    return Before(world.served(), world.served(), build)
+
+
+def _rehearse(world: World, before: Before) -> None:
+    run_rehearsal(request_rehearsal(world.people.admin, before.subject, world.production))
+
+
+def _rehearse_back(world: World, _before: Before) -> None:
+    run_rehearsal(request_rollback_rehearsal(world.people.admin, world.production))
+
+
+def _rehearsed_or_not(world: World, before: Before) -> None:
+    assert world.served() == before.old
+    made = last(world, "rehearse")
+    assert made.status == ("errored" if made.message == GAVE_UP else "succeeded"), made.message
+    assert not made.steps.filter(status="running").exists()
+
+
 SCENES = {
     "adopt": Scene(_plain, _adopt, _adopted_or_not),
     "release": Scene(_adopted, _release, _released),
@@ -264,6 +293,8 @@ SCENES = {
     "swap back": Scene(_tampered, _finish_in_vain, _swapped_back),
     "roll back": Scene(_with_a_way_back, _roll_back, _back_or_not),
     "rebuild": Scene(_with_an_edited_way_back, _roll_back, _back_or_not),
+    "rehearse": Scene(_captured, _rehearse, _rehearsed_or_not),
+    "rehearse back": Scene(_with_a_way_back, _rehearse_back, _rehearsed_or_not),
     "clean up": Scene(_with_old_generations, _clean, _still_there),
     "reconcile": Scene(_lost, _reconcile, _reconciled),
 }

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from environments.elastic import connect
 from environments.models import Environment
 from environments.naming import NameKind
-from promotion import claim, recovery
+from promotion import batches, claim, recovery
 from promotion.adoption import adopt, run_adopt
 from promotion.cleaning import clean_up
 from promotion.live import finish
@@ -118,6 +118,7 @@ class World:
         # It has never seen any claim.
         recovery._sightings.clear()
         claim._seen.clear()
+        batches._sightings.clear()
         for passed in (0.0, settings.LEASE_SECONDS):
 
             def later(passed: float = passed) -> float:

@@ -10,6 +10,7 @@ from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.models import Cluster, Environment
+from promotion.batch_models import Batch, BatchItem
 from promotion.models import Build, Promotion, Review
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +32,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:release": ("get", "production", (200, 403, 403)),
     "promotion:rollback": ("get", "production", (200, 403, 403)),
     "promotion:reconcile": ("get", "production", (200, 403, 403)),
+    "promotion:rehearse-rollback": ("post", "production", (302, 403, 403)),
     "promotion:lock": ("post", "production", (302, 403, 403)),
     "promotion:unlock": ("post", "production", (302, 403, 403)),
     "promotion:prolong": ("post", "production", (302, 403, 403)),
@@ -45,6 +47,11 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:review": ("post-approve", B, (403, 302, 404)),
     "promotion:prepare": ("post", B, (302, 403, 404)),
     "promotion:promote": ("get", B, (200, 403, 404)),
+    "promotion:rehearse": ("post", B, (302, 403, 404)),
+    "promotion:batches": ("get", "", (200, 403, 403)),
+    "promotion:new-batch": ("get", "", (200, 403, 403)),
+    "promotion:batch": ("get", "batch", (200, 403, 403)),
+    "promotion:stop-batch": ("post", "batch", (302, 403, 403)),
     "promotion:promotions": ("get", "", (200, 200, 200)),
     "promotion:promotion": ("get", P, (200, 200, 404)),
     # The one of this test goes on, and has none yet; tests/promotion/test_receipts.py has the rest.
@@ -115,6 +122,8 @@ def things() -> dict[str, list[object]]:
     made = Promotion.objects.create(
         kind="promote", environment=production, build=build, status="running"
     )
+    batch = Batch.objects.create(parallel=1, channel="web")
+    BatchItem.objects.create(batch=batch, environment=production, build=build)
     return {
         "": [],
         "staging": [staging.slug],
@@ -123,6 +132,7 @@ def things() -> dict[str, list[object]]:
         "flow": [staging.slug, "flow", "f1"],
         "build": [staging.slug, 1],
         "promotion": [made.pk],
+        "batch": [batch.pk],
         "cluster": [cluster.pk],
         "environment": [staging.pk],
         "person": [person.pk],

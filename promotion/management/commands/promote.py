@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.models import User
-from promotion.beginning import refuse
 from promotion.commands import (
     ActingCommand,
     command_actor,
@@ -13,9 +12,7 @@ from promotion.commands import (
     outcome_of,
 )
 from promotion.live import finish
-from promotion.models import StoredGeneration
-from promotion.preparing import current_preparation, is_live_already, prepare
-from promotion.promotions import promote, promote_problem
+from promotion.promotions import prepared_for, promote
 
 
 class Command(ActingCommand):
@@ -42,21 +39,7 @@ class Command(ActingCommand):
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         build, target = find_build(options["build"]), find_environment(options["target"])
         actor = command_actor(user)
-        ready = current_preparation(target)
-        fits = (
-            ready is not None and ready.build is not None and ready.build.content == build.content
-        )
-        if not fits or ready is None:
-            self.judge(user, target, "promote.requested")
-            if problem := promote_problem(actor, build, target):
-                words = f"{problem} Nothing was changed."
-                raise refuse(actor, "promote.requested", target, words)
-            live = StoredGeneration.live_in(target)
-            edited = live is not None and live.may_be_edited
-            if is_live_already(build, target) and not edited:
-                words = f"{target} serves what {build} holds already. Nothing was changed."
-                raise refuse(actor, "promote.requested", target, words)
-            ready = prepare(build, target)
+        ready = prepared_for(actor, build, target)
         promotion = promote(
             actor,
             build,
