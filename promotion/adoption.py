@@ -6,6 +6,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.audit import Actor, system_actor
@@ -249,6 +250,7 @@ def _record_adopted(promotion: Promotion, generation: Generation) -> None:
     if build is None:
         raise RuleBroken(f"{promotion} has no baseline build.")
     with transaction.atomic():
+        Environment.objects.select_for_update().get(pk=promotion.environment_id)
         if StoredGeneration.live_in(promotion.environment) is None:
             StoredGeneration.objects.create(
                 environment=promotion.environment,
@@ -258,5 +260,6 @@ def _record_adopted(promotion: Promotion, generation: Generation) -> None:
                 build=build,
                 promotion=promotion,
                 is_live=True,
+                live_since=Now(),
             )
         Promotion.objects.filter(pk=promotion.pk).update(live_at=timezone.now())

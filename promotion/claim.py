@@ -63,6 +63,8 @@ class Claim:
 def claim(writer: ClusterWriter, environment: Environment, holder: str) -> Claim:
     """Take the environment's lease for a holder; one and the same holder takes it over at once.
 
+    From then on `writer` changes nothing once the claim may be another's.
+
     Raises:
         LeaseHeld: another holder has it, and did not stand still for a lease time yet.
     """
@@ -81,6 +83,7 @@ def claim(writer: ClusterWriter, environment: Environment, holder: str) -> Claim
         _seen[place] = error.sighting
         raise
     _seen.pop(place, None)
+    writer.fence = lease.check
     return Claim(lease)
 
 

@@ -22,6 +22,7 @@ from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown
 from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
 PAGE: Final = 500
+UNAVAILABLE: Final = 503
 PATH_BYTES: Final = 3000
 # A page that was too large is asked for in one so many times smaller.
 FEWER: Final = 8
@@ -159,17 +160,22 @@ class ClusterReader:
         """See `Reader.marks`.
 
         Raises:
-            MachineryError: a primary of one of them is not started.
+            MachineryError: a primary of one of them is not started, and was not in time.
         """
+        with translated():
+            return again(lambda: self._marks(names))
+
+    def _marks(self, names: Sequence[str]) -> dict[str, ShardMarks]:
         found: dict[str, ShardMarks] = {}
         failed = 0
         for part in batches(names):
-            answer = self._ask("GET", f"/{part}/_stats/docs", params={"level": "shards"})
+            path, params = f"/{part}/_stats/docs", {"level": "shards"}
+            answer = self.connection.request("GET", path, params=params)
             found |= {name: _marks(facts["shards"]) for name, facts in answer["indices"].items()}
             failed += answer["_shards"]["failed"]
         absent = [name for name in names if name not in found]
         if absent or failed:
-            raise MachineryError(
+            raise _incomplete(
                 f"No started primary of {', '.join(absent) or 'an index'}. Nothing was changed. "
                 "Wait until the cluster is yellow or green."
             )
@@ -206,10 +212,15 @@ class ClusterReader:
 
     def refresh(self, names: Sequence[str]) -> None:
         """See `Reader.refresh`."""
-        for part in batches(names):
-            answer = self._ask("POST", f"/{part}/_refresh")
+
+        def send(part: str) -> None:
+            answer = self.connection.request("POST", f"/{part}/_refresh")
             if answer["_shards"]["failed"]:
-                raise MachineryError("A refresh failed on a shard. Nothing was changed. Try again.")
+                raise _incomplete("A refresh failed on a shard. Nothing was changed. Try again.")
+
+        for part in batches(names):
+            with translated():
+                again(partial(send, part))
 
     def count(self, index: str) -> int:
         """See `Reader.count`."""
@@ -281,16 +292,26 @@ class ClusterReader:
         params = {"preference": preference} if preference is not None else None
         # One document that is too large is told by its name, further up.
         ask = self.connection.bounded if size > 1 else self.connection.verbatim
+
+        def send() -> tuple[_Page, int]:
+            text = ask("POST", path, params=params, body=body)
+            page = msgspec.json.decode(text, type=_Page)
+            if page.timed_out or page.shards["failed"]:
+                raise _incomplete(INCOMPLETE)
+            return page, len(text)
+
         with translated():
             try:
-                text = again(lambda: ask("POST", path, params=params, body=body))
+                page, length = again(send)
             except AnswerTooLargeError:
                 return None, max(1, size // FEWER)
-        page = msgspec.json.decode(text, type=_Page)
-        if page.timed_out or page.shards["failed"]:
-            raise MachineryError(INCOMPLETE)
-        each = len(text) // max(1, len(page.hits.hits)) + 1
+        each = length // max(1, len(page.hits.hits)) + 1
         return page, min(PAGE, max(1, settings.LARGEST_ANSWER_BYTES // 4 // each))
+
+
+def _incomplete(message: str) -> Refused:
+    """Return what an answer without some shard means: those of a node that starts come in time."""
+    return Refused(message, UNAVAILABLE, "", "")
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.audit import Actor, system_actor
+from environments.models import Environment
 from promotion.beginning import supersede
 from promotion.claim import Claim, claimed, holder_of
 from promotion.engine.cutover import cutover, undo
@@ -67,6 +69,9 @@ def go_live(
 def _reopen(writer: ClusterWriter, plan: Plan) -> None:
     try:
         writer.unblock([part.live.index for part in plan.changed])
+    except LeaseLost:
+        # Whoever took it over lifted the block, and may have set another.
+        raise
     except PromotionError as error:
         raise Unfinished(
             f"{error} Nothing was switched, but the write block that a cutover sets stands."
@@ -76,9 +81,13 @@ def _reopen(writer: ClusterWriter, plan: Plan) -> None:
 def record_live(promotion: Promotion, plan: Plan, made: Generation) -> StoredGeneration:
     """Record that a promotion's generation is live; again is harmless."""
     with transaction.atomic():
+        # Two workers may have read back that it is live: the second one sees the first one's.
+        Environment.objects.select_for_update().get(pk=promotion.environment_id)
+        known = StoredGeneration.objects.filter(marker=made.marker).first()
+        if known is not None:
+            # By another worker; since then another generation may have gone live.
+            return known
         earlier = StoredGeneration.live_in(promotion.environment)
-        if earlier is not None and earlier.marker == made.marker:
-            return earlier
         build = promotion.build
         if build is None:
             raise RuleBroken(f"{promotion} has no build.")
@@ -94,6 +103,7 @@ def record_live(promotion: Promotion, plan: Plan, made: Generation) -> StoredGen
             previous=restored.previous if restored is not None else earlier,
             restores=restored,
             is_live=True,
+            live_since=Now(),
         )
         Drift.end(promotion.environment, _end_of_drift(promotion, earlier))
         now = timezone.now()

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.audit import Actor, record, system_actor
 from accounts.models import AuditEvent
@@ -44,11 +44,13 @@ def unlock(
         words = "Say why the environment is to be unlocked. Nothing was changed."
         raise refuse(actor, action, environment, words)
     until = _until(actor, action, environment, minutes)
-    live = _quiet_live(actor, environment, action)
+    _quiet_live(actor, environment, action)
     if Unlocking.of(environment) is not None:
         words = f"{environment} is unlocked already. Nothing was changed."
         raise refuse(actor, action, environment, words)
     with _working(actor, environment, action) as writer:
+        # Until the claim was taken, another generation may have gone live.
+        live = _quiet_live(actor, environment, action)
         indices = [held.index for held in live.generation.resources.values()]
         # First the record: an environment that is open must never be taken for locked.
         try:
@@ -102,7 +104,9 @@ def _until(actor: Actor, action: str, environment: Environment, minutes: int) ->
             "Nothing was changed."
         )
         raise refuse(actor, action, environment, words)
-    return timezone.now() + timedelta(minutes=minutes)
+    # By the database's clock, of which there is one: two machines' are never compared.
+    now: datetime = Environment.objects.values_list(Now(), flat=True).get(pk=environment.pk)
+    return now + timedelta(minutes=minutes)
 
 
 def lock(actor: Actor, environment: Environment, reason: str = "") -> None:
@@ -116,11 +120,12 @@ def lock(actor: Actor, environment: Environment, reason: str = "") -> None:
 
     action = "environment.lock"
     authorise(actor, Verb.PROMOTE, action, environment)
-    live = _quiet_live(actor, environment, action)
+    _quiet_live(actor, environment, action)
     if Unlocking.of(environment) is None:
         words = f"{environment} is locked already. Nothing was changed."
         raise refuse(actor, action, environment, words)
     with _working(actor, environment, action) as writer:
+        live = _quiet_live(actor, environment, action)
         writer.block([held.index for held in live.generation.resources.values()])
         with transaction.atomic():
             _close(environment)
@@ -134,7 +139,7 @@ def lock_expired() -> list[Environment]:
     One that a promotion runs in, or that cannot be reached, is locked at a later call.
     """
     locked = []
-    over = Unlocking.objects.filter(locked_at=None, until__lte=timezone.now())
+    over = Unlocking.objects.filter(locked_at=None, until__lte=Now())
     for unlocking in over.select_related("environment__cluster"):
         environment = unlocking.environment
         if is_busy(environment):
@@ -168,9 +173,8 @@ def is_busy(environment: Environment) -> bool:
 
 
 def _close(environment: Environment) -> None:
-    Unlocking.objects.filter(environment=environment, locked_at=None).update(
-        locked_at=timezone.now()
-    )
+    # By the same clock as when a generation went live.
+    Unlocking.objects.filter(environment=environment, locked_at=None).update(locked_at=Now())
 
 
 @contextmanager

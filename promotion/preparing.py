@@ -80,21 +80,26 @@ def request_preparation(
     """
     from promotion.tasks import prepare_build  # the task runs this module
 
-    live = StoredGeneration.live_in(target)
-    by_person = actor is not None and actor.user is not None
-    if live is None or (is_live_already(build, target) and not (by_person and live.may_be_edited)):
-        return None
-    ready, last = current_preparation(target), last_preparation(build, target)
-    if ready is not None and ready.build is not None and ready.build.content == build.content:
-        return None
-    if last is not None and last.is_active:
-        return None
     actor = actor or system_actor()
     with transaction.atomic():
+        # Locks the row where the database can, so that two clicks do not have it prepared twice.
+        Environment.objects.select_for_update().get(pk=target.pk)
+        if not _is_due(build, target, by_person=actor.user is not None):
+            return None
         promotion = _record(build, target, actor)
         record(actor, "prepare.requested", promotion)
         prepare_build.enqueue(promotion.pk)
     return promotion
+
+
+def _is_due(build: Build, target: Environment, *, by_person: bool) -> bool:
+    live = StoredGeneration.live_in(target)
+    if live is None or (is_live_already(build, target) and not (by_person and live.may_be_edited)):
+        return False
+    ready, last = current_preparation(target), last_preparation(build, target)
+    if ready is not None and ready.build is not None and ready.build.content == build.content:
+        return False
+    return last is None or not last.is_active
 
 
 def _record(build: Build, target: Environment, actor: Actor) -> Promotion:
@@ -131,7 +136,10 @@ def run_preparation(promotion: Promotion, actor: Actor | None = None) -> Promoti
             discard(writer, promotion)
             raise
         words = f"Prepared as generation {plan.number}."
-        conclude(actor, promotion, Promotion.Status.SUCCEEDED, words)
+        if not conclude(actor, promotion, Promotion.Status.SUCCEEDED, words):
+            # Its worker stalled, and it was given up meanwhile: what was removed is there again.
+            discard(writer, promotion)
+            raise RuleBroken(f"{promotion} has ended as {promotion.status}. Nothing more was done.")
     _only_newest(promotion)
     if not promotion.is_prepared:
         # Another generation went live meanwhile, or a newer build was prepared.

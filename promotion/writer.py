@@ -1,24 +1,22 @@
 """Changes to a real cluster; implements `promotion.engine.ports.Writer`."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from environments.documents import canonical
-from environments.elastic import Refused, Unreachable
+from environments.elastic import Connection, Refused, Unreachable
 from environments.naming import LEASE_INDEX
 from promotion.again import again, is_busy
+from promotion.bulk import BULK_DOCUMENTS, bulks, on_one_line, refusal
 from promotion.cluster import ClusterReader, batches, translated
 from promotion.engine.errors import Conflict, MachineryError, OutcomeUnknown
 from promotion.engine.lease import LeaseState, Version
 from promotion.engine.ports import AliasAction, IndexState
 
-# One bulk request: well under the engine's 100 MB, large enough to pay for the round trip.
-BULK_BYTES: Final = 8 * 1024 * 1024
-BULK_DOCUMENTS: Final = 2000
 MARKER_ID: Final = "facts"
 START_SECONDS: Final = 25
 TOO_BUSY: Final = 429
@@ -37,6 +35,22 @@ class ClusterWriter(ClusterReader):
     What may be sent twice is, within bounds; the switch is sent once, whatever happens.
     """
 
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        # Asked right before each change, at a second attempt too; raises where the claim that this
+        # work is done under may be another's by now.
+        self.fence: Callable[[], None] = _no_fence
+
+    def _send(self, method: str, path: str, **rest: Any) -> Any:
+        """Send one request that changes the cluster, once."""
+        self.fence()
+        return self.connection.request(method, path, **rest)
+
+    def _change(self, method: str, path: str, **rest: Any) -> Any:
+        """Send a change that may be sent twice, again within bounds; return the decoded answer."""
+        with translated():
+            return again(lambda: self._send(method, path, **rest))
+
     def template_for(self, name: str) -> dict[str, Any]:
         """See `Writer.template_for`."""
         answer = self._ask("POST", f"/_index_template/_simulate_index/{quote(name)}")
@@ -50,13 +64,13 @@ class ClusterWriter(ClusterReader):
             "mappings": like.mapping,
         }
         body = {"index_patterns": [index], "priority": HIGHEST, "template": template}
-        self._ask("PUT", f"/_index_template/{quote(name)}", body=body)
+        self._change("PUT", f"/_index_template/{quote(name)}", body=body)
 
     def delete_template(self, name: str) -> None:
         """See `Writer.delete_template`."""
         with translated():
             try:
-                again(lambda: self.connection.request("DELETE", f"/_index_template/{quote(name)}"))
+                again(lambda: self._send("DELETE", f"/_index_template/{quote(name)}"))
             except Refused as error:
                 if not error.missing:
                     raise
@@ -110,7 +124,7 @@ class ClusterWriter(ClusterReader):
         def send() -> Any:
             nonlocal unsure
             try:
-                return self.connection.request(method, path, params=params, body=body)
+                return self._send(method, path, params=params, body=body)
             except Refused as error:
                 there = error.kind == "resource_already_exists_exception"
                 if there and unsure and ours:
@@ -136,19 +150,19 @@ class ClusterWriter(ClusterReader):
         """
         count = 0
         alone: list[tuple[str, bytes]] = []
-        for operations in _bulks(_on_one_line(documents, alone)):
+        for operations in bulks(on_one_line(documents, alone)):
             self._bulk(index, operations)
             count += len(operations)
         for doc_id, raw in alone:
             path = f"/{quote(index)}/_doc/{quote(doc_id, safe='')}"
             with translated():
                 try:
-                    again(partial(self.connection.request, "PUT", path, body=raw.decode()))
+                    again(partial(self._send, "PUT", path, body=raw.decode()))
                 except Refused as error:
                     if error.temporary:
                         raise
                     refused = {"_id": doc_id, "error": {"reason": error.detail}}
-                    raise MachineryError(_refusal([refused])) from error
+                    raise MachineryError(refusal([refused])) from error
         return count + len(alone)
 
     def _bulk(self, index: str, operations: Sequence[str]) -> None:
@@ -157,7 +171,7 @@ class ClusterWriter(ClusterReader):
 
         def send() -> None:
             nonlocal due
-            answer = self.connection.request(
+            answer = self._send(
                 "POST",
                 f"/{quote(index)}/_bulk",
                 params={"filter_path": "errors,items.*.error,items.*._id,items.*.status"},
@@ -168,7 +182,7 @@ class ClusterWriter(ClusterReader):
             outcomes = [next(iter(item.values())) for item in answer["items"]]
             refused = [one for one in outcomes if "error" in one and one["status"] != TOO_BUSY]
             if refused:
-                raise MachineryError(_refusal(refused))
+                raise MachineryError(refusal(refused))
             due = [what for what, one in zip(due, outcomes, strict=True) if "error" in one]
             kind, reason = outcomes[0].get("error", {}).get("type", ""), "The engine is too busy."
             raise Refused(f"{self.connection.name}: {reason}", TOO_BUSY, kind, reason)
@@ -179,7 +193,7 @@ class ClusterWriter(ClusterReader):
     def block(self, names: Sequence[str]) -> None:
         """See `Writer.block`."""
         for part in batches(names):
-            answer = self._ask("PUT", f"/{part}/_block/write")
+            answer = self._change("PUT", f"/{part}/_block/write")
             # Where all have the block already, no shard is asked and none acknowledges (measured).
             asked = bool(answer["indices"])
             if not answer["acknowledged"] or (asked and not answer["shards_acknowledged"]):
@@ -197,7 +211,7 @@ class ClusterWriter(ClusterReader):
 
     def _set_block(self, names: Sequence[str], value: bool | None) -> None:
         for part in batches(names):
-            self._ask("PUT", f"/{part}/_settings", body={"index.blocks.write": value})
+            self._change("PUT", f"/{part}/_settings", body={"index.blocks.write": value})
 
     def switch(self, actions: Sequence[AliasAction]) -> None:
         """See `Writer.switch`.
@@ -209,7 +223,7 @@ class ClusterWriter(ClusterReader):
         body = {"actions": [action.to_dict() for action in actions]}
         with translated():
             try:
-                answer = self.connection.request("POST", "/_aliases", body=body)
+                answer = self._send("POST", "/_aliases", body=body)
             except Refused as error:
                 if error.kind in {"illegal_state_exception", "index_not_found_exception"}:
                     raise Conflict(str(error)) from error
@@ -225,7 +239,7 @@ class ClusterWriter(ClusterReader):
         if any("*" in name for name in names):
             raise ValueError("Indices are deleted by exact name only.")
         for part in batches(names):
-            self._ask("DELETE", f"/{part}", params={"ignore_unavailable": "true"})
+            self._change("DELETE", f"/{part}", params={"ignore_unavailable": "true"})
 
     def await_started(self, primaries: Mapping[str, int]) -> None:
         """See `Writer.await_started`.
@@ -277,7 +291,7 @@ class ClusterWriter(ClusterReader):
         with translated():
             # It waits for the primary, and is there for a read by id at once.
             try:
-                again(lambda: self.connection.request("PUT", path, body=dict(facts)))
+                again(lambda: self._send("PUT", path, body=dict(facts)))
             except Refused as error:
                 # An attempt whose answer was lost may have put it there.
                 if error.kind != VERSION_CONFLICT:
@@ -354,43 +368,9 @@ class ClusterWriter(ClusterReader):
         return answer["_seq_no"], answer["_primary_term"]
 
 
+def _no_fence() -> None:
+    """Let every change pass: it is made under no claim."""
+
+
 # One shard, and a copy of it on another node where there is one.
 SMALL: Final = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
-
-
-def _on_one_line(
-    documents: Iterable[tuple[str, bytes]], alone: list[tuple[str, bytes]]
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the documents that a bulk request can carry byte for byte; keep the others in `alone`.
-
-    Its lines end at a line break, of which a stored document may hold some between its members.
-    """
-    for doc_id, raw in documents:
-        if b"\n" in raw or b"\r" in raw:
-            alone.append((doc_id, raw))
-        else:
-            yield doc_id, raw
-
-
-def _bulks(sources: Iterable[tuple[str, bytes]]) -> Iterator[list[str]]:
-    """Yield operations of a bulk request, two lines each, as many as one request carries."""
-    operations: list[str] = []
-    size = 0
-    for doc_id, raw in sources:
-        line = raw.decode()
-        if operations and (size + len(line) > BULK_BYTES or len(operations) >= BULK_DOCUMENTS):
-            yield operations
-            operations, size = [], 0
-        operations.append(f"{json.dumps({'index': {'_id': doc_id}})}\n{line}")
-        size += len(line)
-    if operations:
-        yield operations
-
-
-def _refusal(failed: Sequence[Mapping[str, Any]]) -> str:
-    first = failed[0]
-    reason = str(first["error"].get("reason", ""))[:300]
-    return (
-        f"The engine refused {len(failed)} documents, the first {first['_id']!r}: {reason} "
-        "Nothing was switched."
-    )
