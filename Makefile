@@ -6,8 +6,13 @@ BIN := $(VENV)/bin
 # Each runs the tests of whole files, with an engine of its own.
 WORKERS ?= 2
 TEST_ENV := ENV_FILE=devtools/test.env
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# Runs what follows on a PostgreSQL of its own, instead of SQLite.
+POSTGRES := $(BIN)/python -m devtools.postgres.server
+# What the runs of one target tried, added up.
+TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-faults test-engines bench lint format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-faults test-postgres test-engines bench lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,10 +62,16 @@ system:
 	@devtools/system-packages
 
 test: system $(if $(TEST_ELASTICSEARCH_URL),,java) lint ## Set up everything, check and test: what CI runs
-	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(TEST_ENV) $(PYTEST)
+	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/races
 
-test-faults: system $(if $(TEST_ELASTICSEARCH_URL),,java) ## Crashes and a failing engine alone, and one line of what was tried
-	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/faults
+test-faults: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Crashes, races and a failing engine alone, and one line of what was tried
+	@mkdir -p $(dir $(TALLY)) && rm -f $(TALLY)
+	$(TEST_ENV) TALLY=$(TALLY) $(POSTGRES) $(PYTEST) -p tests.tally tests/races
+	$(TEST_ENV) TALLY=$(TALLY) $(PYTEST) -p tests.tally tests/faults tests/races
+
+test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, races, accounts and rights on PostgreSQL
+	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/accounts tests/security tests/promotion tests/races
 
 test-engines: venv system java ## The tests of the engine on each that is supported, and a line for each
 	@$(BIN)/python -m devtools.engines --workers $(WORKERS) $(ENGINES)

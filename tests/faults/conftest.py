@@ -63,21 +63,3 @@ def world(worlds: Worlds) -> Iterator[World]:
         # The next test is to fail for a reason of its own.
         worlds.end()
         raise
-
-
-TRIED = {
-    "kill points": "test_what_a_killed_process_left",
-    "engine faults": "faults/test_engine.py",
-}
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End with one line: what was tried, and how often production was not what it had to be."""
-    ended = {
-        outcome: [report.nodeid for report in terminalreporter.stats.get(outcome, [])]
-        for outcome in ("passed", "failed", "error")
-    }
-    tried = [*ended["passed"], *ended["failed"]]
-    words = [f"{sum(part in name for name in tried)} {what}" for what, part in TRIED.items()]
-    torn = sum("tests/faults/" in name for name in [*ended["failed"], *ended["error"]])
-    terminalreporter.write_line(f"Tried: {', '.join(words)}. Torn states found: {torn}.")

@@ -92,6 +92,20 @@ def moments(tell: Callable[[str], None]) -> Iterator[None]:
         post_save.disconnect(after_saving, sender=Step)
 
 
+@contextmanager
+def once(moment: str, act: Callable[[], object]) -> Iterator[None]:
+    """Do something the first time that the block's work comes to a moment; it must come."""
+    due = [act]
+
+    def tell(now: str) -> None:
+        if now == moment and due:
+            due.pop()()
+
+    with moments(tell):
+        yield
+    assert not due, f"It was never {moment!r}."
+
+
 def record(act: Callable[[], object]) -> list[str]:
     """Do it, and return the names of all its moments, each once."""
     seen: dict[str, None] = {}

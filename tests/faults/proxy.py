@@ -8,9 +8,10 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,6 +78,14 @@ class Proxy:
             wbufsize = -1
             disable_nagle_algorithm = True
 
+            def setup(self) -> None:
+                super().setup()
+                proxy._open.add(self.connection)
+
+            def finish(self) -> None:
+                proxy._open.discard(self.connection)
+                super().finish()
+
             def handle_any(self) -> None:
                 proxy._handle(self)
 
@@ -85,16 +94,37 @@ class Proxy:
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing: tests do."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._handler = Handler
+        # Connections that are kept alive.
+        self._open: set[socket.socket] = set()
+        self._listen(0)
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def _listen(self, port: int) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        # Looked at often, so that it is gone at once when it goes.
+        serve = partial(self._server.serve_forever, poll_interval=0.02)
+        self._thread = threading.Thread(target=serve, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Let nothing listen for the block: connections are refused, and the open ones end."""
+        self.close()
+        for link in list(self._open):
+            with suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            self._listen(self.port)
 
     @contextmanager
     def failing(self, *faults: Fault) -> Iterator[None]:

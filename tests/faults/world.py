@@ -64,15 +64,18 @@ class World:
     def approved(self) -> Build:
         """Staging changed in two resources since, and QA approved that."""
         self.adopted()
-        self._changes += 1
-        for resource in ("segment", "rule"):
-            body = json.dumps({"name": f"change {self._changes}"})
-            factories.put(self.staging, resource, "changing", body)
+        self.touch()
         return factories.approved(self.people, self.staging)
 
     def prepared(self) -> Promotion:
         """What was approved is prepared."""
         return prepare(self.approved(), self.production)
+
+    def again(self) -> Promotion:
+        """What the worker prepared anew, after an attempt that was given up."""
+        ready = current_preparation(self.production)
+        assert ready is not None
+        return ready
 
     def switched(self) -> Promotion:
         """What was prepared is live, and not verified."""
@@ -89,6 +92,13 @@ class World:
         unlock(self.people.admin, self.production, "For a test")
 
     # --- Acts ---------------------------------------------------------------------------------
+
+    def touch(self) -> None:
+        """Change staging in two resources."""
+        self._changes += 1
+        for resource in ("segment", "rule"):
+            body = json.dumps({"name": f"change {self._changes}"})
+            factories.put(self.staging, resource, "changing", body)
 
     def promote(self, ready: Promotion) -> Promotion:
         assert ready.build is not None

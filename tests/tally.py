@@ -1,0 +1,61 @@
+"""A plugin of pytest that ends with one line: what was tried, and how often a state was torn.
+
+Where TALLY names a file, what earlier runs tried is added, and this run for those that follow.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# What a test is counted as, by a part of its name.
+TRIED = {
+    "kill points": ("test_what_a_killed_process_left",),
+    "engine faults": (
+        "faults/test_engine.py",
+        "faults/test_refused.py",
+        "faults/test_restart.py",
+    ),
+    "races": ("tests/races/",),
+}
+FOLDERS = ("tests/faults/", "tests/races/")
+TORN = "torn states"
+
+
+def counted(passed: list[str], failed: list[str], broken: list[str]) -> dict[str, int]:
+    """Return how many tests of each kind ran, by the names of tests that ended."""
+    ran = [*passed, *failed]
+    counts = {
+        what: sum(any(part in name for part in parts) for name in ran)
+        for what, parts in TRIED.items()
+    }
+    counts[TORN] = sum(name.startswith(FOLDERS) for name in [*failed, *broken])
+    return counts
+
+
+def line(counts: dict[str, int]) -> str:
+    """Return the counts in words."""
+    words = ", ".join(f"{counts[what]} {what}" for what in TRIED)
+    return f"Tried: {words}. Torn states found: {counts[TORN]}."
+
+
+def _names(reporter: pytest.TerminalReporter, outcome: str) -> list[str]:
+    return [report.nodeid for report in reporter.stats.get(outcome, [])]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Print the line after everything else that a run prints."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput"):
+        return
+    counts = counted(*(_names(reporter, outcome) for outcome in ("passed", "failed", "error")))
+    if kept := os.environ.get("TALLY"):
+        file = Path(kept)
+        before = json.loads(file.read_text()) if file.exists() else {}
+        counts = {what: number + before.get(what, 0) for what, number in counts.items()}
+        file.write_text(json.dumps(counts))
+    reporter.write_line(line(counts))
