@@ -49,7 +49,7 @@ def _belief(environment: Environment) -> tuple[object, ...]:
 def active_in(environment: Environment) -> Promotion | None:
     """Return the one promotion, rollback, adoption or release that the database has as running."""
     active = Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
-    return active.exclude(kind=Promotion.Kind.PREPARE).first()
+    return active.exclude(kind__in=Promotion.ASIDE).first()
 
 
 def difference(environment: Environment, sight: Sight) -> Finding | None:
@@ -177,7 +177,7 @@ def _ends_of(promotion: Promotion) -> set[str]:
     markers = set()
     others = Promotion.objects.filter(
         environment=promotion.environment, status__in=Promotion.ACTIVE
-    ).exclude(kind=Promotion.Kind.PREPARE)
+    ).exclude(kind__in=Promotion.ASIDE)
     for one in [promotion, *others]:
         if (plan := one.plan) is not None:
             markers.add(plan.base_marker)
