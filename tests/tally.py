@@ -22,27 +22,45 @@ TRIED = {
 }
 FOLDERS = ("tests/faults/", "tests/races/")
 TORN = "torn states"
+# How many a test of random steps did is a property of its report.
+STEPS_TRIED = "random steps"
 
 
-def counted(passed: list[str], failed: list[str], broken: list[str]) -> dict[str, int]:
-    """Return how many tests of each kind ran, by the names of tests that ended."""
+def counted(
+    passed: list[str], failed: list[str], broken: list[str], steps: int = 0
+) -> dict[str, int]:
+    """Return how many tests of each kind ran, by the names of tests that ended.
+
+    `steps` is how many random steps were done in them.
+    """
     ran = [*passed, *failed]
     counts = {
         what: sum(any(part in name for part in parts) for name in ran)
         for what, parts in TRIED.items()
     }
+    counts[STEPS_TRIED] = steps
     counts[TORN] = sum(name.startswith(FOLDERS) for name in [*failed, *broken])
     return counts
 
 
 def line(counts: dict[str, int]) -> str:
     """Return the counts in words."""
-    words = ", ".join(f"{counts[what]} {what}" for what in TRIED)
+    words = ", ".join(f"{counts[what]} {what}" for what in [*TRIED, STEPS_TRIED])
     return f"Tried: {words}. Torn states found: {counts[TORN]}."
 
 
 def _names(reporter: pytest.TerminalReporter, outcome: str) -> list[str]:
     return [report.nodeid for report in reporter.stats.get(outcome, [])]
+
+
+def _steps(reporter: pytest.TerminalReporter) -> int:
+    return sum(
+        int(str(value))
+        for outcome in ("passed", "failed")
+        for report in reporter.stats.get(outcome, [])
+        for name, value in report.user_properties
+        if name == STEPS_TRIED
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -52,7 +70,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or hasattr(session.config, "workerinput"):
         return
-    counts = counted(*(_names(reporter, outcome) for outcome in ("passed", "failed", "error")))
+    passed, failed, broken = (_names(reporter, o) for o in ("passed", "failed", "error"))
+    counts = counted(passed, failed, broken, _steps(reporter))
     if kept := os.environ.get("TALLY"):
         file = Path(kept)
         before = json.loads(file.read_text()) if file.exists() else {}
