@@ -23,6 +23,8 @@ from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
 PAGE: Final = 500
 UNAVAILABLE: Final = 503
+# The engine's number of the block that stands until a node has read its own state back.
+NOT_RECOVERED: Final = "1"
 PATH_BYTES: Final = 3000
 # A page that was too large is asked for in one so many times smaller.
 FEWER: Final = 8
@@ -141,17 +143,26 @@ class ClusterReader:
     def states(self, names: Sequence[str]) -> dict[str, IndexState]:
         """See `Reader.states`; one request for as many names as a path holds."""
         found: dict[str, IndexState] = {}
-        for part in batches(names):
-            answer = self._ask(
+
+        def ask(part: str) -> Any:
+            answer = self.connection.request(
                 "GET",
-                f"/_cluster/state/metadata/{part}",
+                f"/_cluster/state/metadata,blocks/{part}",
                 params={
                     "ignore_unavailable": "true",
                     "allow_no_indices": "true",
                     "flat_settings": "true",
-                    "filter_path": "metadata.indices",
+                    "filter_path": "metadata.indices,blocks.global",
                 },
             )
+            # It has just started, and answers as if there were no index at all.
+            if NOT_RECOVERED in answer.get("blocks", {}).get("global", {}):
+                raise _incomplete(INCOMPLETE)
+            return answer
+
+        for part in batches(names):
+            with translated():
+                answer = again(partial(ask, part))
             indices = answer.get("metadata", {}).get("indices", {})
             found |= {name: _state(name, facts) for name, facts in indices.items()}
         return found

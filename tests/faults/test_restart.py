@@ -105,6 +105,8 @@ def test_a_restart_that_takes_too_long_ends_a_preparation_and_it_is_made_again(
 def test_a_restart_between_the_switch_and_verification(
     world: World, old: Content, node: KeptNode, settings: Settings, patience: float
 ) -> None:
+    # A busy machine may start a node for longer than a claim holds.
+    settings.LEASE_SECONDS = 2.0 * START_SECONDS
     made = world.promote(world.prepared())
     settings.RETRY_SECONDS = patience
     with ExitStack() as stack:
