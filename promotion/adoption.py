@@ -236,7 +236,7 @@ def complete_adoption(
         proof = verify(writer, DatabaseContent(), naming, generation, states)
         note.detail = f"{proof.documents} documents are equal to the byte"
     with step(promotion, "receipt", "Prove that nothing else was touched") as note:
-        note.detail = complete_receipt(promotion, states)
+        note.detail = complete_receipt(writer, promotion, states)
     conclude(
         actor,
         promotion,

@@ -102,13 +102,12 @@ def _is_due(watch: Watch, marker: str, seen: str, now: datetime) -> bool:
 
 def _keep(environment: Environment, live: StoredGeneration, found: Live) -> bool:
     """Keep what a close look found, and say whether it is still of what is live."""
-    recorded = live.generation.resources
+    # Not what the marker has: after a lost database, what it names may be known to nobody, and what
+    # reconcile found is what is recorded.
     changed = {
-        name: {
-            "before": recorded[name].tree.digest,
-            "after": found.generation.resources[name].tree.digest,
-        }
-        for name in found.drifted
+        name: {"before": held.tree.digest, "after": now.tree.digest}
+        for name, held in live.generation.resources.items()
+        if (now := found.generation.resources[name]).tree.content != held.tree.content
     }
     content = found.captured.manifest.content
     with transaction.atomic():

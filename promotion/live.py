@@ -181,7 +181,7 @@ def _prove(
         _swap_back(writer, promotion, held, plan, error)
     held.check()
     with step(promotion, "receipt", "Prove that nothing else was touched") as note:
-        note.detail = complete(promotion, states)
+        note.detail = complete(writer, promotion, states)
     if unlocked:
         with step(promotion, "open", "Lift the block: the environment is unlocked"):
             writer.unblock([part.next_index for part in plan.changed])

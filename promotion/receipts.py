@@ -8,11 +8,13 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import User
+from promotion.engine.errors import PromotionError
 from promotion.engine.ports import IndexState
-from promotion.engine.receipt import seal
+from promotion.engine.receipt import seal, written_to
 from promotion.engine.verification import Receipt, receipt
 from promotion.models import Build, Promotion, StoredGeneration
 from promotion.planning import indices_of
+from promotion.together import together
 from promotion.writer import ClusterWriter
 
 SALT: Final = "promotion.receipt"
@@ -23,23 +25,55 @@ def keep_before(writer: ClusterWriter, promotion: Promotion) -> dict[str, IndexS
 
     Returns the states of all the environment's indices, which had to be read for it.
     """
-    states = indices_of(writer, promotion.environment)
-    if promotion.receipt is None:
-        promotion.receipt = {"before": _facts(promotion, states)}
-        promotion.save(update_fields=["receipt"])
+    if promotion.receipt is not None:
+        return indices_of(writer, promotion.environment)
+    patterns = promotion.environment.naming.search_patterns()
+    states: dict[str, IndexState]
+    states, writes = together(
+        lambda: indices_of(writer, promotion.environment), lambda: _writes(writer, patterns)
+    )
+    before = _facts(promotion, states)
+    promotion.receipt = {"before": before, "writes_before": _of(writes, before)}
+    promotion.save(update_fields=["receipt"])
     return states
 
 
-def complete(promotion: Promotion, states: Mapping[str, IndexState]) -> str:
+def complete(writer: ClusterWriter, promotion: Promotion, states: Mapping[str, IndexState]) -> str:
     """Compare with what they are now, keep both, and return the outcome in words."""
     kept = promotion.receipt or {"before": {}}
     after = _facts(promotion, states)
     differences = _receipt(kept["before"]).differences(_receipt(after))
-    promotion.receipt = {**kept, "after": after, "differences": differences}
+    now = _of(_writes(writer, promotion.environment.naming.search_patterns()), after)
+    written = written_to(kept.get("writes_before", {}), now)
+    promotion.receipt = {
+        **kept,
+        "after": after,
+        "differences": differences,
+        "writes_after": now,
+        "written": written,
+    }
     promotion.save(update_fields=["receipt"])
     if differences:
         return f"Not by this promotion, but meanwhile: {'; '.join(differences)}"
-    return f"{len(kept['before'])} protected indices are as they were"
+    words = f"{len(kept['before'])} protected indices are as they were"
+    if not now:
+        return words
+    if written:
+        return f"{words}; visitors wrote to {len(written)} of them"
+    return f"{words}, to the document"
+
+
+def _writes(writer: ClusterWriter, patterns: list[str]) -> dict[str, list[int]]:
+    """Return the sequence numbers of an environment's indices; equal ones prove equal documents."""
+    try:
+        return {name: list(numbers) for name, (_, numbers) in writer.written(patterns).items()}
+    except PromotionError:
+        # They prove more than UUIDs do, and no promotion waits for them.
+        return {}
+
+
+def _of(writes: Mapping[str, list[int]], indices: Mapping[str, object]) -> dict[str, list[int]]:
+    return {name: numbers for name, numbers in writes.items() if name in indices}
 
 
 def _facts(promotion: Promotion, states: Mapping[str, IndexState]) -> dict[str, list[str]]:
@@ -124,6 +158,12 @@ def _whole(promotion: Promotion) -> dict[str, Any]:
             # None where it ended before anybody looked.
             "after": kept.get("after"),
             "differences": kept.get("differences", []),
+            # Sequence numbers a shard: where they are equal, no document was touched.
+            "writes": {
+                "before": kept.get("writes_before", {}),
+                "after": kept.get("writes_after", {}),
+            },
+            "written": kept.get("written", []),
         },
     }
 

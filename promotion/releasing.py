@@ -88,7 +88,7 @@ def run_release(
             with step(promotion, "clean", "Remove the generations' indices") as note:
                 note.detail = f"{_remove_generations(writer, environment)} indices removed"
             with step(promotion, "receipt", "Prove that nothing else was touched") as note:
-                note.detail = complete_receipt(promotion, indices_of(writer, environment))
+                note.detail = complete_receipt(writer, promotion, indices_of(writer, environment))
             _forget(environment)
             conclude(
                 actor,

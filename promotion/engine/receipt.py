@@ -53,6 +53,11 @@ def problems(receipt: Mapping[str, Any], is_signed: Callable[[str, str], bool]) 
     return found
 
 
+def written_to(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return the indices whose sequence numbers moved, or are not known: traffic, most likely."""
+    return sorted(name for name, numbers in before.items() if after.get(name) != numbers)
+
+
 def _inconsistent(facts: Mapping[str, Any]) -> list[str]:
     found = []
     plan = Plan.from_dict(facts["plan"]) if facts["plan"] else None
@@ -65,11 +70,16 @@ def _inconsistent(facts: Mapping[str, Any]) -> list[str]:
         differences = before.differences(after)
     if differences != protected["differences"]:
         found.append("What it says of the protected indices does not follow from their UUIDs.")
+    # Earlier receipts have none.
+    writes = protected.get("writes") or {"before": {}, "after": {}}
+    due = written_to(writes["before"], writes["after"]) if protected["after"] is not None else []
+    if due != protected.get("written", []):
+        found.append("What it says was written to does not follow from the sequence numbers.")
     if facts["status"] != "succeeded":
         return found
     done = {step["name"] for step in facts["steps"] if step["status"] == "succeeded"}
-    due = PROOFS_OF.get(facts["kind"], PROOFS)
-    if missing := [name for name in due if name not in done]:
+    proofs = PROOFS_OF.get(facts["kind"], PROOFS)
+    if missing := [name for name in proofs if name not in done]:
         found.append(f"It says that it succeeded without the step {', '.join(missing)}.")
     live = facts["generations"]["after"]
     if live is not None and facts["kind"] in OF_A_BUILD:

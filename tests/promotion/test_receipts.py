@@ -48,7 +48,29 @@ def test_a_receipt_says_what_was_done_by_whom_and_is_proved(receipt: Facts) -> N
     before, after = receipt["generations"]["before"], receipt["generations"]["after"]
     assert (before["number"], after["number"]) == (1, 2)
     assert [step["name"] for step in receipt["steps"]] == ["cutover", "verify", "receipt"]
-    assert receipt["protected"]["before"] == receipt["protected"]["after"] != {}
+    protected = receipt["protected"]
+    assert protected["before"] == protected["after"] != {}
+    # Nobody visited: no document of theirs was touched, and there are numbers that prove it.
+    assert protected["writes"]["before"] == protected["writes"]["after"] != {}
+    assert protected["written"] == []
+
+
+def test_a_receipt_tells_what_visitors_wrote_to_meanwhile(
+    people: People, put: Put, staging: Environment, adopted: Environment
+) -> None:
+    put("segment", "new", '{"name": "New"}')
+    build = approved(people, staging)
+    ready = prepare(build, adopted)
+    switched = promote(people.admin, build, adopted, plan_digest=ready.plan_digest)
+    events = adopted.naming.partition("event", "2026-11")
+    connect(adopted.cluster).request("PUT", f"/{events}/_doc/visit", body={})
+    made = finish(switched)
+    made.refresh_from_db()
+    found = issued(made)
+    assert found is not None
+    assert found["protected"]["written"] == [events]
+    assert "visitors wrote to 1 of them" in made.steps.get(name="receipt").detail
+    assert problems(found, is_signed) == []
 
 
 @pytest.mark.parametrize(
@@ -73,6 +95,7 @@ def test_what_was_changed_is_noticed(receipt: Facts, change: Any, words: str) ->
         (lambda r: r["steps"].pop(1), "without the step verify"),
         (lambda r: r["build"].update(content="0" * 64), "not the content of the build"),
         (lambda r: r["protected"]["after"].popitem(), "does not follow from their UUIDs"),
+        (lambda r: r["protected"].update(written=["any"]), "follow from the sequence numbers"),
     ],
 )
 def test_what_contradicts_itself_is_noticed_whoever_signed_it(
