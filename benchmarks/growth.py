@@ -38,8 +38,8 @@ VERSION: Final = "0.8.1"
 
 def measure(documents: int, repeats: int, *, in_memory: bool) -> Mapping[str, Any]:
     """Fill both sides with so many documents, and have a process of its own promote."""
-    with console(), engine(in_memory=in_memory) as (url, _own):
-        from benchmarks.sets import create, write
+    with console(), engine(in_memory=in_memory) as (url, own):
+        from benchmarks.sets import create, remove, write
         from environments.catalogue import catalogue_for
         from environments.elastic import connect
         from environments.models import Cluster
@@ -48,15 +48,20 @@ def measure(documents: int, repeats: int, *, in_memory: bool) -> Mapping[str, An
         configuration = Configuration.one_large(documents)
         connection = connect(Cluster.objects.create(name="Benchmark", url=url))
         tenant = f"bench-{secrets.token_hex(4)}"
-        say(f"{documents:,} documents: filling")
-        for side in Side:
-            naming = Naming(catalogue_for(VERSION), tenant, side)
-            create(connection, naming, whole=side is Side.PRODUCTION)
-            write(connection, naming, configuration, configuration.keys, "first")
-        say(f"{documents:,} documents: promoting")
-        command = [sys.executable, "-m", "benchmarks.growth", "--work", tenant]
-        command += ["--documents", str(documents), "--repeats", str(repeats)]
-        return _run(command, f"Promoting among {documents:,} documents")
+        sides = [Naming(catalogue_for(VERSION), tenant, side) for side in Side]
+        try:
+            say(f"{documents:,} documents: filling")
+            for naming in sides:
+                create(connection, naming, whole=naming.side is Side.PRODUCTION)
+                write(connection, naming, configuration, configuration.keys, "first")
+            say(f"{documents:,} documents: promoting")
+            command = [sys.executable, "-m", "benchmarks.growth", "--work", tenant]
+            command += ["--documents", str(documents), "--repeats", str(repeats)]
+            return _run(command, f"Promoting among {documents:,} documents")
+        finally:
+            if not own:
+                for naming in sides:
+                    remove(connection, naming)
 
 
 def apart(documents: int, options: argparse.Namespace) -> Mapping[str, Any]:

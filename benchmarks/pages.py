@@ -12,6 +12,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from statistics import median
 from typing import Any, Final
 
@@ -27,8 +28,9 @@ WANTED_SECONDS: Final = 0.3
 
 def measure(builds: int, tenants: int, times: int) -> dict[str, Any]:
     """Return the seconds of each page: median and 95th percentile."""
-    with console() as folder, engine(in_memory=True) as (url, _own):
-        from benchmarks.ours import People, Pipeline, web_server
+    with console() as folder, engine(in_memory=True) as (url, own):
+        from benchmarks.ours import Click, People, Pipeline, web_server
+        from benchmarks.sets import remove
         from environments.models import Cluster
         from promotion.promotions import promote
 
@@ -45,18 +47,18 @@ def measure(builds: int, tenants: int, times: int) -> dict[str, Any]:
         say(f"Adding {builds:,} builds and {tenants:,} tenants")
         _add_builds(pipeline, builds)
         _add_tenants(pipeline, tenants)
-        with web_server(folder) as address:
-            from benchmarks.ours import Click
-
-            link = Click(pipeline, address)
-            return {
-                "builds": builds,
-                "environments": 2 * (tenants + 1),
-                "pages": {
-                    name: _seconds(lambda path=path: link.get(path), times)
+        try:
+            with web_server(folder) as address:
+                link = Click(pipeline, address)
+                pages = {
+                    name: _seconds(partial(link.get, path), times)
                     for name, path in _paths(pipeline).items()
-                },
-            }
+                }
+        finally:
+            if not own:
+                for side in (pipeline.staging, pipeline.production):
+                    remove(pipeline.connection, side.naming)
+        return {"builds": builds, "environments": 2 * (tenants + 1), "pages": pages}
 
 
 def _add_builds(pipeline: Any, count: int) -> None:

@@ -2,11 +2,13 @@
 
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
 
 from environments.crypto import decrypt, encrypt
-from promotion.engine.manifest import Entry, Tree
+from promotion.engine.manifest import Entry, Tree, oid_of
 from promotion.models import Blob, StoredTree
 
 # Both trees of a large resource, at some 500 bytes a document.
@@ -16,20 +18,48 @@ _BATCH = 400
 _BATCH_BYTES = 8 * 1024 * 1024
 
 
-# The trees that were opened last: one promotion opens the same few again and again.
+# A tree of so many documents is kept in parts, and one that changed little in few new ones.
+LARGE_TREE: Final = 2000
+
+# What was opened last, by digest: one promotion opens the same few trees again and again, and
+# large ones that follow each other share most of their parts.
 _recent: Final[dict[str, Tree]] = {}
+_recent_chunks: Final[dict[str, tuple[Entry, ...]]] = {}
 _guard: Final = threading.Lock()
 
 
-def _remember(tree: Tree) -> None:
+class _Parted(msgspec.Struct, array_like=True):
+    """A large tree's list of its parts: the oids of blobs that hold their entries."""
+
+    form: int
+    resource: str
+    chunks: list[str]
+
+
+_PARTED: Final = 2
+
+
+def _remember(digest: str, tree: Tree) -> None:
     """Keep a tree in memory, with others of RECENT_ENTRIES documents at most."""
     with _guard:
-        _recent[tree.digest] = tree
-        kept = sum(len(one.entries) for one in _recent.values())
-        for digest in list(_recent):
-            if kept <= RECENT_ENTRIES:
-                break
-            kept -= len(_recent.pop(digest).entries)
+        _recent[digest] = tree
+        _bound(_recent, lambda one: len(one.entries))
+
+
+def _remember_chunk(oid: str, entries: tuple[Entry, ...]) -> None:
+    with _guard:
+        # The newest last, where the oldest go first.
+        _recent_chunks.pop(oid, None)
+        _recent_chunks[oid] = entries
+        _bound(_recent_chunks, len)
+
+
+def _bound(kept: dict[str, Any], count: Callable[[Any], int]) -> None:
+    total = sum(count(one) for one in kept.values())
+    for name in list(kept):
+        if total <= RECENT_ENTRIES:
+            break
+        total -= count(kept.pop(name))
 
 
 def _seal(plain: bytes) -> bytes:
@@ -78,26 +108,55 @@ class DatabaseContent:
 
     def keep_tree(self, tree: Tree) -> None:
         """See `Content.keep_tree`."""
-        StoredTree.objects.get_or_create(
-            digest=tree.digest,
-            defaults={
-                "resource": tree.resource,
-                "exact": tree.exact,
-                "content": tree.content,
-                "count": len(tree.entries),
-                "size": tree.size,
-                "body": _seal(tree.pack()),
-            },
-        )
-        _remember(tree)
+        if not StoredTree.objects.filter(digest=tree.digest).exists():
+            StoredTree.objects.get_or_create(
+                digest=tree.digest,
+                defaults={
+                    "resource": tree.resource,
+                    "exact": tree.exact,
+                    "content": tree.content,
+                    "count": len(tree.entries),
+                    "size": tree.size,
+                    "body": _seal(self._packed(tree)),
+                },
+            )
+        _remember(tree.digest, tree)
+
+    def _packed(self, tree: Tree) -> bytes:
+        if len(tree.entries) < LARGE_TREE:
+            return tree.pack()
+        parts = {}
+        for entries in tree.chunks():
+            packed = msgspec.msgpack.encode(entries)
+            oid = oid_of(packed)
+            parts[oid] = packed
+            _remember_chunk(oid, entries)
+        self.keep_blobs(parts)
+        return msgspec.msgpack.encode(_Parted(_PARTED, tree.resource, list(parts)))
 
     def tree(self, digest: str) -> Tree:
         """See `Content.tree`."""
         tree = _recent.get(digest)
         if tree is None:
-            tree = Tree.unpack(_open(StoredTree.objects.get(digest=digest).body))
-            _remember(tree)
+            body = _open(StoredTree.objects.get(digest=digest).body)
+            tree = self._parted(body) or Tree.unpack(body)
+            _remember(digest, tree)
         return tree
+
+    def _parted(self, body: bytes) -> Tree | None:
+        """Return a tree that is kept in parts; None where it is kept as a whole."""
+        try:
+            whole = msgspec.msgpack.decode(body, type=_Parted)
+        except msgspec.ValidationError:
+            return None
+        if whole.form != _PARTED:
+            return None
+        found = {oid: _recent_chunks[oid] for oid in whole.chunks if oid in _recent_chunks}
+        absent = [oid for oid in whole.chunks if oid not in found]
+        for oid, blob in Blob.objects.in_bulk(absent).items():
+            found[oid] = msgspec.msgpack.decode(_open(blob.body), type=tuple[Entry, ...])
+            _remember_chunk(oid, found[oid])
+        return Tree.of(whole.resource, (one for oid in whole.chunks for one in found[oid]))
 
     def source(self, oid: str) -> bytes:
         """Return one document's exact bytes."""

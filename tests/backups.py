@@ -52,5 +52,6 @@ class Backups:
     def _forget() -> None:
         ContentType.objects.clear_cache()
         store._recent.clear()
+        store._recent_chunks.clear()
         claim._seen.clear()
         recovery._sightings.clear()

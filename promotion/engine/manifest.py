@@ -1,9 +1,11 @@
 """A build's list: resource to document id to digests; its digest identifies the content."""
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Self
 
 import msgspec
@@ -12,6 +14,7 @@ from environments import documents
 from promotion.engine.errors import UnreadableDocument
 
 FORMAT = 1
+CHUNKS = 64
 
 
 class Entry(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
@@ -67,6 +70,9 @@ def describe(resource: str, doc_id: str, source: bytes, *, limit: int) -> Entry:
         ) from error
 
 
+_id = attrgetter("id")
+
+
 @dataclass(frozen=True)
 class Tree:
     """One resource's documents, sorted by id."""
@@ -76,7 +82,7 @@ class Tree:
 
     @classmethod
     def of(cls, resource: str, entries: Iterable[Entry]) -> Self:
-        return cls(resource, tuple(sorted(entries)))
+        return cls(resource, tuple(sorted(entries, key=_id)))
 
     @cached_property
     def by_id(self) -> dict[str, Entry]:
@@ -105,6 +111,17 @@ class Tree:
     def pack(self) -> bytes:
         """Return the tree as bytes for storage."""
         return msgspec.msgpack.encode([FORMAT, self.resource, self.entries])
+
+    def chunks(self) -> list[tuple[Entry, ...]]:
+        """Return the entries in CHUNKS parts, each with the same ids in every tree.
+
+        What is stored by part is stored anew only where something in the part changed.
+        """
+        parts: list[list[Entry]] = [[] for _ in range(CHUNKS)]
+        for entry in self.entries:
+            name = entry.id.encode("utf-8", "surrogatepass")
+            parts[zlib.crc32(name) % CHUNKS].append(entry)
+        return [tuple(part) for part in parts]
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:

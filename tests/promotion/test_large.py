@@ -7,9 +7,13 @@ from pytest_django import Settings
 
 from environments.elastic import AnswerTooLargeError, Connection
 from environments.models import Environment
+from promotion import store
 from promotion.cluster import PAGE
 from promotion.engine.errors import UnreadableDocument
+from promotion.engine.manifest import Entry, Tree
+from promotion.models import Blob
 from promotion.services import capture
+from promotion.store import LARGE_TREE, DatabaseContent
 from promotion.writer import ClusterWriter
 from tests.factories import People, make_index
 
@@ -19,6 +23,39 @@ BOUND = 50_000
 
 def raw(text: str) -> bytes:
     return json.dumps({"name": text}).encode()
+
+
+def entries(count: int, changed: int = -1) -> list[Entry]:
+    return [
+        Entry(f"é{n}", f"{n}{n == changed}" * 4, f"x{n}{n == changed}", f"c{n}", f"Title {n}", 9)
+        for n in range(count)
+    ]
+
+
+def test_a_large_tree_that_changed_little_is_kept_in_few_new_parts() -> None:
+    content, count = DatabaseContent(), LARGE_TREE + 5
+    before, after = (Tree.of("rule", entries(count, changed)) for changed in (-1, 7))
+    content.keep_tree(before)
+    parts = Blob.objects.count()
+    content.keep_tree(after)
+    assert Blob.objects.count() == parts + 1
+    for tree in (before, after):
+        store._recent.clear()
+        store._recent_chunks.clear()
+        found = content.tree(tree.digest)
+        assert found == tree
+        assert found.digest == tree.digest
+
+
+def test_what_was_opened_last_is_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "RECENT_ENTRIES", 2 * LARGE_TREE)
+    content = DatabaseContent()
+    trees = [Tree.of("rule", entries(LARGE_TREE, changed)) for changed in range(4)]
+    for tree in trees:
+        content.keep_tree(tree)
+    assert sum(len(one.entries) for one in store._recent.values()) <= 2 * LARGE_TREE
+    assert sum(map(len, store._recent_chunks.values())) <= 2 * LARGE_TREE
+    assert [content.tree(tree.digest) for tree in trees] == trees
 
 
 @pytest.fixture
