@@ -76,8 +76,10 @@ test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, 
 test-engines: venv system java ## The tests of the engine on each that is supported, and a line for each
 	@$(BIN)/python -m devtools.engines --workers $(WORKERS) $(ENGINES)
 
-bench: venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Measure promotions against other ways, on a real engine
+bench: venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Measure promotions against other ways, growth and pages, on a real engine
 	@$(BIN)/python -m benchmarks.promotion $(BENCH)
+	@$(BIN)/python -m benchmarks.growth
+	@$(BIN)/python -m benchmarks.pages
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

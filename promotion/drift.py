@@ -18,7 +18,7 @@ from environments.models import Environment
 from promotion.engine.diff import Change, compare
 from promotion.engine.errors import LeaseHeld, PromotionError
 from promotion.engine.plan import names_of
-from promotion.locking import block_again, is_busy
+from promotion.locking import as_recorded, is_busy
 from promotion.models import Drift, StoredGeneration, Unlocking, Watch
 from promotion.planning import Live, check_ours, look, writer_for
 from promotion.store import DatabaseContent
@@ -73,7 +73,7 @@ def check(environment: Environment, *, close: bool = False) -> Watch:
             if not _keep(environment, live, found):
                 # Another generation went live meanwhile.
                 return watch
-            _keep_locked(environment, live, found, writer)
+            _keep_lock(environment, live, found, writer)
             watch.looked_at, watch.marker, watch.seen = now, live.marker, seen
         watch.problem = ""
     except LeaseHeld:
@@ -151,14 +151,19 @@ def _counts(changed: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
     return counts
 
 
-def _keep_locked(
+def _keep_lock(
     environment: Environment, live: StoredGeneration, found: Live, writer: ClusterWriter
 ) -> None:
-    """Block again what somebody opened behind the console's back."""
-    if Unlocking.of(environment) is not None:
+    """Make the blocks what the record says, where they are not."""
+    blocked = {
+        held.index: found.states[held.index].write_blocked
+        for held in live.generation.resources.values()
+    }
+    locked = Unlocking.of(environment) is None
+    if all(is_blocked == locked for is_blocked in blocked.values()):
         return
-    indices = [held.index for held in live.generation.resources.values()]
-    opened = [name for name in indices if not found.states[name].write_blocked]
-    if opened and block_again(environment, writer, opened):
-        words = f"The write block of {len(opened)} indices was lifted outside the console."
-        record(system_actor(), "environment.lock", environment, reason=words)
+    if wrong := as_recorded(environment, writer, blocked):
+        what = "lifted" if locked else "set"
+        words = f"The write block of {len(wrong)} indices was {what} outside the console's record."
+        action = "environment.lock" if locked else "environment.unlock"
+        record(system_actor(), action, environment, reason=words)

@@ -4,7 +4,7 @@ It is unlocked for a time, and then the worker locks it again.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -153,17 +153,27 @@ def lock_expired() -> list[Environment]:
     return locked
 
 
-def block_again(environment: Environment, writer: ClusterWriter, indices: Sequence[str]) -> bool:
-    """Write-block what somebody opened outside the console; say whether that was still due.
+def as_recorded(
+    environment: Environment, writer: ClusterWriter, blocked: Mapping[str, bool]
+) -> list[str]:
+    """Block or open the indices that are not as the record has it, and return them.
+
+    `blocked` says of each live index whether it is write-blocked. They differ where somebody lifted
+    a block outside the console, or a process died while it locked or unlocked.
 
     Raises:
-        PromotionError: it could not be blocked.
+        PromotionError: it could not be done.
     """
     with claimed(writer, environment, f"block-{secrets.token_hex(6)}"):
-        if Unlocking.of(environment) is not None or is_busy(environment):
-            return False
-        writer.block(indices)
-    return True
+        if is_busy(environment):
+            return []
+        due = Unlocking.of(environment) is None
+        wrong = [name for name, is_blocked in blocked.items() if is_blocked != due]
+        if wrong and due:
+            writer.block(wrong)
+        elif wrong:
+            writer.unblock(wrong)
+    return wrong
 
 
 def is_busy(environment: Environment) -> bool:

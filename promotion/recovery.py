@@ -28,7 +28,7 @@ from promotion.planning import writer_for
 from promotion.preparing import discard, lineage, prepare_again
 from promotion.rehearsing import give_up_rehearsal
 from promotion.releasing import run_release
-from promotion.tasks import prepare_build, run_adoption, run_reconciliation
+from promotion.tasks import check_environment, prepare_build, run_adoption, run_reconciliation
 from promotion.tasks import run_rehearsal as rehearsal_task
 from promotion.tasks import run_release as release_task
 from promotion.writer import ClusterWriter
@@ -138,6 +138,8 @@ def _free_claims() -> None:
             if state.holder and state.holder not in tokens:
                 claim(writer, environment, f"recovery-{secrets.token_hex(6)}").give_back()
                 log.warning("lease.freed", environment=environment.slug, holder=state.holder)
+                # It may have died while it locked or unlocked: the blocks become what is recorded.
+                check_environment.enqueue(environment.pk)
         except PromotionError:
             # Held still by a living one, or out of reach just now.
             continue

@@ -217,6 +217,14 @@ POINTS = {
         "fence done",
         "fence recorded",
     ),
+    "unlock": (
+        "before: lease sent",
+        "before: settings sent",
+    ),
+    "lock": (
+        "before: lease sent",
+        "before: block sent",
+    ),
     "clean up": ("before: delete sent",),
     "reconcile": (
         "before: lease sent",

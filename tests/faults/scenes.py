@@ -10,8 +10,9 @@ from promotion.adoption import adopt, run_adopt
 from promotion.cleaning import clean_up
 from promotion.engine.errors import Mismatch
 from promotion.live import finish
+from promotion.locking import lock
 from promotion.lost import check
-from promotion.models import Promotion, StoredGeneration
+from promotion.models import Promotion, StoredGeneration, Unlocking
 from promotion.preparing import current_preparation, prepare
 from promotion.reconciling import reconcile, run_reconcile
 from promotion.rehearsing import (
@@ -282,6 +283,34 @@ def _rehearsed_or_not(world: World, before: Before) -> None:
     assert not made.steps.filter(status="running").exists()
 
 
+# --- Lock and unlock -----------------------------------------------------------------------------
+
+
+def _unlocked(world: World) -> Before:
+    world.adopted()
+    world.unlocked()
+    return Before(world.served(), world.served())
+
+
+def _unlock(world: World, _before: Before) -> None:
+    world.unlocked()
+
+
+def _lock(world: World, _before: Before) -> None:
+    lock(world.people.admin, world.production)
+
+
+def _either_way(world: World, before: Before) -> None:
+    """The blocks are what the record says: `World.check` compares them."""
+    assert world.served() == before.old
+    # The administrator can do it once more, and then it is done.
+    if Unlocking.of(world.production) is None:
+        world.unlocked()
+    lock(world.people.admin, world.production)
+    world.work()
+    world.check()
+
+
 SCENES = {
     "adopt": Scene(_plain, _adopt, _adopted_or_not),
     "release": Scene(_adopted, _release, _released),
@@ -295,6 +324,8 @@ SCENES = {
     "rebuild": Scene(_with_an_edited_way_back, _roll_back, _back_or_not),
     "rehearse": Scene(_captured, _rehearse, _rehearsed_or_not),
     "rehearse back": Scene(_with_a_way_back, _rehearse_back, _rehearsed_or_not),
+    "unlock": Scene(_adopted, _unlock, _either_way),
+    "lock": Scene(_unlocked, _lock, _either_way),
     "clean up": Scene(_with_old_generations, _clean, _still_there),
     "reconcile": Scene(_lost, _reconcile, _reconciled),
 }

@@ -129,7 +129,7 @@ def test_an_edit_past_the_lock_is_found_and_the_lock_is_put_back(adopted: Enviro
     assert open_drift(adopted).documents == 1
     assert writer.states([index])[index].write_blocked
     event = AuditEvent.objects.get(action="environment.lock")
-    assert "outside the console" in event.reason
+    assert "outside the console's record" in event.reason
 
 
 def test_a_check_says_so_where_the_cluster_does_not_answer(adopted: Environment) -> None:
