@@ -23,6 +23,12 @@ REHEARSED_ALREADY = (
 NOT_PREPARED = "It is not prepared any more. Nothing was changed. Look at it again."
 
 
+def running_in(environment: Environment) -> Promotion | None:
+    """Return the one promotion, rollback, adoption or release that runs in an environment."""
+    active = Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
+    return active.exclude(kind__in=Promotion.ASIDE).select_related("build__environment").first()
+
+
 def refuse(actor: Actor, action: str, environment: Environment, words: str) -> RuleBroken:
     """Record that a rule said no, and return the error to raise."""
     record(actor, action, environment, outcome=AuditEvent.Outcome.REFUSED, reason=words)

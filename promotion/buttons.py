@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
 from environments.models import Environment
+from promotion.beginning import running_in
 from promotion.models import Build, LostState, Promotion, StoredGeneration, Unlocking
 from promotion.preparing import current_preparation, is_live_already, last_preparation
 from promotion.promotions import promote_problem
@@ -44,16 +45,6 @@ def build_url(build: Build, name: str = "promotion:build") -> str:
 
 def promotion_url(promotion: Promotion) -> str:
     return reverse("promotion:promotion", args=[promotion.pk])
-
-
-def running_in(environment: Environment) -> Promotion | None:
-    """Return the one promotion, rollback, adoption or release that runs in an environment."""
-    return (
-        Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
-        .exclude(kind__in=Promotion.ASIDE)
-        .select_related("build__environment")
-        .first()
-    )
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ class ClusterReader:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._about: dict[str, Any] = {}
 
     def _ask(self, method: str, path: str, **rest: Any) -> Any:
         """Send what may be sent twice, again within bounds, and return the decoded answer."""
@@ -110,7 +111,8 @@ class ClusterReader:
     def uuid(self) -> str:
         """Return the cluster's own id. Asked first, and once: whoever waits is told at once."""
         with translated():
-            return str(self.connection.request("GET", "/")["cluster_uuid"])
+            self._about = self.connection.request("GET", "/")
+        return str(self._about["cluster_uuid"])
 
     def health(self) -> str:
         """Return the cluster's health: green, yellow or red."""
@@ -125,7 +127,8 @@ class ClusterReader:
         )
         disks = self._ask("GET", "/_cat/allocation", params={"format": "json", "bytes": "b"})
         health = self._ask("GET", "/_cluster/health")
-        engine = engine_of(self._ask("GET", "/"))
+        # Who made sure of the cluster's id has asked for it already.
+        engine = engine_of(self._about or self._ask("GET", "/"))
         settings: dict[str, Any] = {}
         for level in ("defaults", "persistent", "transient"):
             settings |= _flat(raw.get(level, {}))

@@ -3,7 +3,7 @@
 Each check asks one request where nothing was written to; else the documents are compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,10 +15,11 @@ from django.utils import timezone
 from accounts.audit import record, system_actor
 from environments.elastic import ElasticError
 from environments.models import Environment
-from promotion.engine.diff import Change, compare
+from promotion.beginning import running_in
+from promotion.engine.diff import Change, DocumentChange, compare
 from promotion.engine.errors import LeaseHeld, PromotionError
 from promotion.engine.plan import names_of
-from promotion.locking import as_recorded, is_busy
+from promotion.locking import as_recorded
 from promotion.models import Drift, StoredGeneration, Unlocking, Watch
 from promotion.planning import Live, check_ours, look, writer_for
 from promotion.store import DatabaseContent
@@ -60,7 +61,7 @@ def check(environment: Environment, *, close: bool = False) -> Watch:
     """
     watch, _made = Watch.objects.get_or_create(environment=environment)
     live = StoredGeneration.live_in(environment)
-    if live is None or is_busy(environment):
+    if live is None or running_in(environment) is not None:
         return watch
     # Of the beginning: what is written from now on is for the next check.
     now = timezone.now()
@@ -112,7 +113,10 @@ def _keep(environment: Environment, live: StoredGeneration, found: Live) -> bool
     content = found.captured.manifest.content
     with transaction.atomic():
         Environment.objects.select_for_update().get(pk=environment.pk)
-        if StoredGeneration.live_marker(environment) != live.marker or is_busy(environment):
+        if (
+            StoredGeneration.live_marker(environment) != live.marker
+            or running_in(environment) is not None
+        ):
             return False
         known = Drift.open_in(environment)
         if not changed:
@@ -143,12 +147,24 @@ def _keep(environment: Environment, live: StoredGeneration, found: Live) -> bool
 
 
 def _counts(changed: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
-    content, counts = DatabaseContent(), dict.fromkeys([kind.value for kind in COUNTED], 0)
-    for pair in changed.values():
-        for change in compare(content.tree(pair["before"]), content.tree(pair["after"])):
-            if change.kind in COUNTED:
-                counts[change.kind.value] += 1
+    counts = dict.fromkeys([kind.value for kind in COUNTED], 0)
+    for _resource, documents in documents_of(changed):
+        for change in documents:
+            counts[change.kind.value] += 1
     return counts
+
+
+def documents_of(
+    resources: Mapping[str, Mapping[str, str]],
+) -> Iterator[tuple[str, list[DocumentChange]]]:
+    """Yield each resource of a drift with the documents that were edited; noise is none.
+
+    `resources` are as `Drift.resources` has them.
+    """
+    content = DatabaseContent()
+    for resource, pair in resources.items():
+        changes = compare(content.tree(pair["before"]), content.tree(pair["after"]))
+        yield resource, [change for change in changes if change.kind in COUNTED]
 
 
 def _keep_lock(

@@ -16,12 +16,13 @@ from environments.browser import as_text
 from environments.documents import DocumentError, parse
 from environments.masking import masked
 from environments.models import Environment
-from promotion.buttons import Button, environment_url, promotion_url, running_in
+from promotion.beginning import running_in
+from promotion.buttons import Button, promotion_url
 from promotion.carrying import carry, preview
 from promotion.common import done, environment_for, signed_in
-from promotion.drift import check
+from promotion.drift import check, documents_of
 from promotion.engine.carry import Way
-from promotion.engine.diff import Change, DocumentChange, compare
+from promotion.engine.diff import DocumentChange
 from promotion.engine.errors import PromotionError
 from promotion.engine.manifest import Entry
 from promotion.forms import CarryForm, DiscardForm, DriftForm
@@ -48,7 +49,7 @@ def drift_url(environment: Environment, name: str = "drift") -> str:
     return reverse(f"promotion:{name}", args=[environment.slug])
 
 
-def _adopted(request: HttpRequest, slug: str, verb: Verb) -> Environment:
+def _production(request: HttpRequest, slug: str, verb: Verb) -> Environment:
     shown = environment_for(request, slug, verb)
     if not shown.is_production:
         raise Http404
@@ -60,7 +61,7 @@ def _adopted(request: HttpRequest, slug: str, verb: Verb) -> Environment:
 def drift(request: HttpRequest, slug: str) -> HttpResponse:
     """Show whether an environment serves what was promoted, and if not, what was changed."""
     user = signed_in(request)
-    shown = _adopted(request, slug, Verb.VIEW_DASHBOARD)
+    shown = _production(request, slug, Verb.VIEW_DASHBOARD)
     if not (verdict := may(user, Verb.VIEW_BUILD, shown)):
         return forbidden(request, verdict, "drift.view", shown)
     live = StoredGeneration.live_in(shown)
@@ -109,12 +110,7 @@ def _keep_reason(now: Drift | None) -> str | None:
 
 def _rows(now: Drift) -> Iterator[dict[str, object]]:
     content = DatabaseContent()
-    for name, pair in now.resources.items():
-        changes = [
-            change
-            for change in compare(content.tree(pair["before"]), content.tree(pair["after"]))
-            if change.kind is not Change.NOISE
-        ]
+    for name, changes in documents_of(now.resources):
         yield {
             "label": now.environment.catalogue.get(name).label,
             "changes": [
@@ -150,7 +146,7 @@ def _text(content: DatabaseContent, resource: str, entry: Entry | None) -> list[
 @require_POST
 def check_drift(request: HttpRequest, slug: str) -> HttpResponse:
     """Check an environment now."""
-    shown = _adopted(request, slug, Verb.VIEW_DASHBOARD)
+    shown = _production(request, slug, Verb.VIEW_DASHBOARD)
     if not (verdict := may(signed_in(request), Verb.PROMOTE, shown)):
         return forbidden(request, verdict, "drift.check", shown)
 
@@ -168,7 +164,7 @@ def check_drift(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def keep_drift(request: HttpRequest, slug: str) -> HttpResponse:
     """Keep what production serves as a build, for review."""
-    shown = _adopted(request, slug, Verb.VIEW_DASHBOARD)
+    shown = _production(request, slug, Verb.VIEW_DASHBOARD)
     form = DriftForm(request.POST)
     content = form.cleaned_data["content"] if form.is_valid() else ""
 
@@ -183,7 +179,7 @@ def keep_drift(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def discard_drift(request: HttpRequest, slug: str) -> HttpResponse:
     """Explain and do: production serves again what was promoted."""
-    shown = _adopted(request, slug, Verb.VIEW_DASHBOARD)
+    shown = _production(request, slug, Verb.VIEW_DASHBOARD)
     if not (verdict := may(signed_in(request), Verb.PROMOTE, shown)):
         return forbidden(request, verdict, "drift.discard", shown)
     now = Drift.open_in(shown)
@@ -218,7 +214,7 @@ def discard_drift(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def carry_drift(request: HttpRequest, slug: str) -> HttpResponse:
     """Show what would be written to staging, ask about conflicts, and do it."""
-    shown = _adopted(request, slug, Verb.VIEW_DASHBOARD)
+    shown = _production(request, slug, Verb.VIEW_DASHBOARD)
     if not (verdict := may(signed_in(request), Verb.PROMOTE, shown)):
         return forbidden(request, verdict, "drift.carry", shown)
     now, problem, rows = Drift.open_in(shown), "", []
@@ -236,13 +232,13 @@ def carry_drift(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
 
         def act() -> str:
-            done_ = carry(
+            carried = carry(
                 request_actor(request),
                 shown,
                 form.cleaned_data["content"],
                 form.cleaned_data["overwrite"],
             )
-            return f"Carried back to staging: {done_.words}. Capture a build there for QA."
+            return f"Carried back to staging: {carried.words}. Capture a build there for QA."
 
         return done(request, drift_url(shown), act)
     return show(
@@ -257,5 +253,4 @@ def carry_drift(request: HttpRequest, slug: str) -> HttpResponse:
         due=sum(row.carry.way is not Way.SAME for row in rows),
         problem=problem,
         form=form,
-        back=environment_url(shown),
     )

@@ -13,12 +13,12 @@ from accounts.web import console_page, forbidden, show
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
 from promotion.adoption import adopt
+from promotion.beginning import running_in
 from promotion.buttons import (
     environment_buttons,
     environment_url,
     promotion_url,
     rehearse_rollback_button,
-    running_in,
 )
 from promotion.common import done, environment_for, signed_in
 from promotion.engine.errors import PromotionError

@@ -17,10 +17,10 @@ from accounts.audit import Actor, record, system_actor
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.models import Environment
-from promotion.beginning import refuse
+from promotion.beginning import refuse, running_in
 from promotion.claim import claimed
 from promotion.engine.errors import PromotionError, RuleBroken
-from promotion.models import Promotion, StoredGeneration, Unlocking
+from promotion.models import StoredGeneration, Unlocking
 from promotion.planning import check_known, writer_for
 from promotion.services import authorise
 from promotion.writer import ClusterWriter
@@ -142,7 +142,7 @@ def lock_expired() -> list[Environment]:
     over = Unlocking.objects.filter(locked_at=None, until__lte=Now())
     for unlocking in over.select_related("environment__cluster"):
         environment = unlocking.environment
-        if is_busy(environment):
+        if running_in(environment) is not None:
             continue
         try:
             lock(system_actor(), environment, "Its time was up.")
@@ -165,7 +165,7 @@ def as_recorded(
         PromotionError: it could not be done.
     """
     with claimed(writer, environment, f"block-{secrets.token_hex(6)}"):
-        if is_busy(environment):
+        if running_in(environment) is not None:
             return []
         due = Unlocking.of(environment) is None
         wrong = [name for name, is_blocked in blocked.items() if is_blocked != due]
@@ -174,12 +174,6 @@ def as_recorded(
         elif wrong:
             writer.unblock(wrong)
     return wrong
-
-
-def is_busy(environment: Environment) -> bool:
-    """Answer whether something runs that changes what the environment serves."""
-    active = Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
-    return active.exclude(kind__in=Promotion.ASIDE).exists()
 
 
 def _close(environment: Environment) -> None:
@@ -207,6 +201,6 @@ def _quiet_live(actor: Actor, environment: Environment, action: str) -> StoredGe
     if live is None:
         words = f"{environment} is not adopted. Nothing was changed."
         raise refuse(actor, action, environment, words)
-    if is_busy(environment):
+    if running_in(environment) is not None:
         raise refuse(actor, action, environment, "A promotion is running. Nothing was changed.")
     return live

@@ -8,6 +8,7 @@ import structlog
 
 from environments.findings import Finding, Severity
 from environments.models import Environment
+from promotion.beginning import running_in
 from promotion.engine.errors import PromotionError
 from promotion.engine.found import Sight, see
 from promotion.models import LostState, Promotion, StoredGeneration, Unlocking
@@ -30,14 +31,14 @@ def check(writer: ClusterWriter, environment: Environment) -> Finding | None:
     finding = difference(environment, sight)
     if finding is None or _belief(environment) != before:
         return None
-    if active_in(environment) is None and writer.lease(environment.naming.key)[0].holder:
+    if running_in(environment) is None and writer.lease(environment.naming.key)[0].holder:
         # Somebody works there just now: what is seen may be half of it.
         return None
     return finding
 
 
 def _belief(environment: Environment) -> tuple[object, ...]:
-    active = active_in(environment)
+    active = running_in(environment)
     unlocking = Unlocking.of(environment)
     return (
         StoredGeneration.live_marker(environment),
@@ -46,15 +47,9 @@ def _belief(environment: Environment) -> tuple[object, ...]:
     )
 
 
-def active_in(environment: Environment) -> Promotion | None:
-    """Return the one promotion, rollback, adoption or release that the database has as running."""
-    active = Promotion.objects.filter(environment=environment, status__in=Promotion.ACTIVE)
-    return active.exclude(kind__in=Promotion.ASIDE).first()
-
-
 def difference(environment: Environment, sight: Sight) -> Finding | None:
     """Return how the database and what was seen differ, or None."""
-    active = active_in(environment)
+    active = running_in(environment)
     if active is not None and active.kind == Promotion.Kind.RECONCILE:
         return None
     if active is not None and not contradicts(active, sight):

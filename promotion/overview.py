@@ -11,6 +11,7 @@ from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
 from environments.models import Environment
+from promotion.beginning import running_in
 from promotion.buttons import (
     PRIMARY,
     Button,
@@ -24,7 +25,6 @@ from promotion.buttons import (
     readiness,
     reconcile_button,
     rollback_button,
-    running_in,
 )
 from promotion.changes import Changed, changes_since
 from promotion.models import Build, Drift, LostState, Review, StoredGeneration

@@ -17,7 +17,7 @@ from promotion.engine.errors import PreflightFailed, RuleBroken
 from promotion.engine.manifest import TreeDigests
 from promotion.engine.plan import Generation, Held, Plan, make_plan, names_of
 from promotion.engine.ports import Capacity, Captured, CapturedResource, IndexState, fingerprint
-from promotion.models import Build, StoredGeneration, StoredTree
+from promotion.models import Build, StoredGeneration
 from promotion.store import DatabaseContent
 from promotion.together import together
 from promotion.writer import ClusterWriter
@@ -109,7 +109,7 @@ def look(writer: ClusterWriter, environment: Environment) -> Live:
     recorded = _recorded(environment, facts)
     digests = [held.tree.digest for held in recorded.resources.values()]
     # Another console with a database of its own may have promoted last.
-    known = set(StoredTree.objects.filter(digest__in=digests).values_list("digest", flat=True))
+    known = DatabaseContent().known_trees(digests)
     previous = {
         name: CapturedResource(
             held.index, held.fingerprint, states[held.index].mapping_digest, held.tree

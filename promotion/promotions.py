@@ -115,12 +115,19 @@ def _cut_over(
             held.stop()
 
 
-def promote_problem(actor: Actor, build: Build, target: Environment) -> str:
-    """Return why this build may not be promoted to this target, or an empty string."""
+def wrong_target(build: Build, target: Environment) -> str:
+    """Return why this build does not go to this target, or an empty string."""
     stays = build.kind == Build.Kind.DRIFT and build.environment_id == target.pk
     feeds = Environment.objects.filter(pk=build.environment_id, promotes_to=target)
-    if not stays and not feeds.exists():
-        return f"{build.environment} does not promote to {target}."
+    if stays or feeds.exists():
+        return ""
+    return f"{build.environment} does not promote to {target}."
+
+
+def promote_problem(actor: Actor, build: Build, target: Environment) -> str:
+    """Return why this build may not be promoted to this target, or an empty string."""
+    if problem := wrong_target(build, target):
+        return problem
     review = build.review
     if review is None or review.verdict != review.Verdict.APPROVED:
         state = review.verdict if review is not None else "not reviewed"

@@ -9,7 +9,8 @@ from accounts.roles import Verb
 from accounts.web import console_page, forbidden, show
 from environments.elastic import ElasticError
 from environments.models import Environment
-from promotion.buttons import environment_url, promotion_url, running_in
+from promotion.beginning import running_in
+from promotion.buttons import environment_url, promotion_url
 from promotion.common import done, environment_for, signed_in
 from promotion.engine.errors import PromotionError
 from promotion.engine.found import lineage

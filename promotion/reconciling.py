@@ -15,12 +15,12 @@ from accounts.audit import Actor, system_actor
 from accounts.roles import Verb
 from environments.findings import Finding, Severity
 from environments.models import Environment
-from promotion.beginning import begin, refuse
+from promotion.beginning import begin, refuse, running_in
 from promotion.claim import Claim, claim, holder_of
 from promotion.engine.errors import LeaseHeld, RuleBroken
 from promotion.engine.found import Leftovers, Sight, leftovers, lineage, see
 from promotion.journal import conclude, ending, move, step
-from promotion.lost import active_in, contradicts, difference, note
+from promotion.lost import contradicts, difference, note
 from promotion.models import Promotion, StoredGeneration
 from promotion.planning import writer_for
 from promotion.preparing import prepare_again
@@ -59,7 +59,7 @@ def survey(writer: ClusterWriter, environment: Environment) -> Survey:
     """
     sight = see(writer, environment.naming)
     left = leftovers(environment.naming, sight, _needed(environment, sight))
-    return Survey(sight, difference(environment, sight), left, active_in(environment))
+    return Survey(sight, difference(environment, sight), left, running_in(environment))
 
 
 def _needed(environment: Environment, sight: Sight) -> set[str]:
@@ -139,7 +139,7 @@ def reconcile(
 def _await_recovery(environment: Environment) -> None:
     """Let a promotion end that nobody works on any more, as a worker would."""
     patience = time.monotonic() + 1.5 * settings.LEASE_SECONDS
-    while (active := active_in(environment)) is not None:
+    while (active := running_in(environment)) is not None:
         if active.status != Promotion.Status.RUNNING:
             return
         if contradicts(active, see(writer_for(environment), environment.naming)):

@@ -19,7 +19,7 @@ from promotion.engine.ports import Captured, CapturedResource, IndexState
 from promotion.journal import step
 from promotion.locking import DEFAULT_MINUTES
 from promotion.lost import is_open
-from promotion.models import Build, Promotion, Review, StoredGeneration, StoredTree, Unlocking
+from promotion.models import Build, Promotion, Review, StoredGeneration, Unlocking
 from promotion.planning import look
 from promotion.services import keep_build
 from promotion.store import DatabaseContent
@@ -114,18 +114,12 @@ def _prove(
 
 
 def _known(sight: Sight) -> set[str]:
-    digests = {
+    return DatabaseContent().known_trees(
         held.tree.digest
         for marked in sight.markers.values()
         if marked.generation is not None
         for held in marked.generation.resources.values()
-    }
-    known: set[str] = set()
-    wanted = sorted(digests)
-    for start in range(0, len(wanted), 400):
-        rows = StoredTree.objects.filter(digest__in=wanted[start : start + 400])
-        known |= set(rows.values_list("digest", flat=True))
-    return known
+    )
 
 
 def _prove_live(writer: ClusterWriter, environment: Environment, sight: Sight) -> Proved:

@@ -28,7 +28,7 @@ from promotion.planning import (
     writer_for,
 )
 from promotion.preparing import fill_next, is_live_already, remove_made
-from promotion.promotions import promote_problem
+from promotion.promotions import promote_problem, wrong_target
 from promotion.rehearsing_rollback import alive, rehearse_rollback
 from promotion.services import authorise
 from promotion.store import DatabaseContent
@@ -47,8 +47,8 @@ def rehearse_problem(build: Build, target: Environment) -> str:
 
     It need not be approved, prepared or reviewed.
     """
-    if build.environment.promotes_to_id != target.pk:
-        return f"{build.environment} does not promote to {target}."
+    if problem := wrong_target(build, target):
+        return problem
     live = StoredGeneration.live_in(target)
     if live is None:
         return f"{target} is not adopted. Adopt it first."

@@ -13,16 +13,8 @@ from promotion.engine.rehearsal import Kept, compare_kept
 from promotion.estimates import many, measured, seconds, time_words
 from promotion.journal import check_cancelled, step
 from promotion.models import Promotion, StoredGeneration, StoredTree
-from promotion.planning import (
-    Live,
-    check_health,
-    check_ours,
-    check_room,
-    indices_of,
-    look,
-    plan_for,
-)
-from promotion.rollback import drift_findings
+from promotion.planning import Live, indices_of
+from promotion.rollback import look_back, plan_back
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
 
@@ -73,24 +65,11 @@ def rehearse_rollback(
 def _plan_back(
     writer: ClusterWriter, promotion: Promotion, restored: StoredGeneration
 ) -> tuple[Live, Plan]:
+    now = look_back(writer, promotion)
+    # A number is taken only by what writes; this one is never used.
+    number = now.generation.number + 1
     target = promotion.environment
-    now = look(writer, target)
-    check_health(now.room)
-    check_ours(target, now)
-    promotion.consents_due = drift_findings(now)
-    promotion.save(update_fields=["consents_due"])
-    plan = plan_for(
-        writer,
-        target,
-        now,
-        {name: held.tree for name, held in restored.generation.resources.items()},
-        content=restored.build.content,
-        # A number is taken only by what writes; this one is never used.
-        number=now.generation.number + 1,
-        attempt="rehearsal",
-    )
-    check_room(plan, now)
-    return now, plan
+    return now, plan_back(writer, target, now, restored, number=number, attempt="rehearsal")
 
 
 def _check_sound(kept: list[Kept]) -> None:

@@ -114,36 +114,70 @@ def _plan(
 ) -> tuple[Plan, Live]:
     target = promotion.environment
     with step(promotion, "plan", f"Plan the way back to generation {restored.number}") as note:
-        now = look(writer, target)
-        check_health(now.room)
-        check_ours(target, now)
-        promotion.consents_due = drift_findings(now)
-        promotion.save(update_fields=["consents_due"])
+        now = look_back(writer, promotion)
         if now.drifted:
             uuid = target.cluster.uuid
             kept = keep_build(system_actor(), target, now.captured, uuid, Build.Kind.DRIFT)
             note.detail = f"Edits by hand are kept as {kept}; "
         if problem := missing_consents(promotion.consents_due, consents):
             raise RuleBroken(f"{problem} Nothing was switched.")
-        plan = plan_for(
+        numbers = generation_numbers(target, now.states)
+        plan = plan_back(
             writer,
             target,
             now,
-            {name: held.tree for name, held in restored.generation.resources.items()},
-            content=restored.build.content,
-            number=take_generation(
-                writer,
-                target.naming.key,
-                generation_numbers(target, now.states),
-            ),
+            restored,
+            number=take_generation(writer, target.naming.key, numbers),
             attempt=promotion.token,
         )
-        check_room(plan, now)
         remember_plan(promotion, plan)
         note.detail += f"{len(plan.changed)} of {len(plan.resources)} resources change"
         if plan.fresh:
             note.detail += f"; {len(plan.fresh)} are rebuilt, as their index was edited"
     return plan, now
+
+
+def look_back(writer: ClusterWriter, promotion: Promotion) -> Live:
+    """Return what is live now, fit to go back from; what that overwrites is due for consent.
+
+    Raises:
+        PromotionError: it is not fit, or not what this console put live.
+    """
+    target = promotion.environment
+    now = look(writer, target)
+    check_health(now.room)
+    check_ours(target, now)
+    promotion.consents_due = drift_findings(now)
+    promotion.save(update_fields=["consents_due"])
+    return now
+
+
+def plan_back(
+    writer: ClusterWriter,
+    target: Environment,
+    now: Live,
+    restored: StoredGeneration,
+    *,
+    number: int,
+    attempt: str,
+) -> Plan:
+    """Plan what makes `target` serve what an earlier generation was recorded with.
+
+    Raises:
+        PreflightFailed: the cluster has no room for it.
+    """
+    wanted = {name: held.tree for name, held in restored.generation.resources.items()}
+    plan = plan_for(
+        writer,
+        target,
+        now,
+        wanted,
+        content=restored.build.content,
+        number=number,
+        attempt=attempt,
+    )
+    check_room(plan, now)
+    return plan
 
 
 def drift_findings(now: Live) -> list[dict[str, str]]:

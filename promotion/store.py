@@ -96,6 +96,15 @@ class DatabaseContent:
             found.update(Blob.objects.filter(oid__in=part).values_list("oid", flat=True))
         return found
 
+    def known_trees(self, digests: Iterable[str]) -> set[str]:
+        """Return those of the trees that are kept."""
+        wanted = list(dict.fromkeys(digests))
+        found: set[str] = set()
+        for start in range(0, len(wanted), _BATCH):
+            rows = StoredTree.objects.filter(digest__in=wanted[start : start + _BATCH])
+            found.update(rows.values_list("digest", flat=True))
+        return found
+
     def keep_blobs(self, sources: Mapping[str, bytes]) -> None:
         """See `Content.keep_blobs`."""
         have = self.known(sources)

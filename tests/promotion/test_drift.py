@@ -21,6 +21,7 @@ from promotion.locking import lock, lock_expired, prolong, unlock
 from promotion.models import Build, Drift, Promotion, Review, StoredGeneration, Unlocking, Watch
 from promotion.preparing import prepare
 from promotion.promotions import promote
+from promotion.rehearsing import rehearse_problem
 from promotion.services import NotAllowedError, capture, review
 from promotion.settling import discard, keep
 from promotion.writer import ClusterWriter
@@ -170,6 +171,7 @@ def test_a_kept_edit_is_reviewed_and_becomes_what_was_promoted(
     put(opened, "rule", "by-hand", RULE)
     build = keep(people.admin, opened, open_drift(opened).content)
     assert build.kind == Build.Kind.DRIFT
+    assert rehearse_problem(build, opened) == ""
     approve(people, build)
     ready = prepare(build, opened)
     # Nothing is overwritten, so nothing has to be agreed to.

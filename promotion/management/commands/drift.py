@@ -8,10 +8,8 @@ from django.core.management.base import BaseCommand
 
 from environments.models import Environment
 from promotion.commands import BAD_INPUT, FAILED, BadInputError, find_environment, print_outcome
-from promotion.drift import check
-from promotion.engine.diff import Change, compare
+from promotion.drift import check, documents_of
 from promotion.models import Drift, StoredGeneration
-from promotion.store import DatabaseContent
 
 
 class Command(BaseCommand):
@@ -55,14 +53,11 @@ def _checked(environment: Environment) -> tuple[dict[str, Any], int]:
 
 
 def _documents(drift: Drift) -> Iterator[dict[str, str]]:
-    content = DatabaseContent()
-    for resource, pair in drift.resources.items():
-        for change in compare(content.tree(pair["before"]), content.tree(pair["after"])):
-            if change.kind is not Change.NOISE:
-                entry = change.entry
-                yield {
-                    "resource": resource,
-                    "id": entry.id,
-                    "title": entry.title,
-                    "change": change.kind.value,
-                }
+    for resource, changes in documents_of(drift.resources):
+        for change in changes:
+            yield {
+                "resource": resource,
+                "id": change.entry.id,
+                "title": change.entry.title,
+                "change": change.kind.value,
+            }
