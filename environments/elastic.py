@@ -53,9 +53,14 @@ class Refused(ElasticError):
         """Whether the same request may succeed later (overloaded, or not available just now)."""
         return self.status in {429, 502, 503, 504} and "FORBIDDEN" not in self.detail
 
+    @property
+    def short_of_memory(self) -> bool:
+        """Whether one of the cluster's circuit breakers refused it: less may be given at once."""
+        return self.kind == "circuit_breaking_exception"
+
 
 class AnswerTooLargeError(ElasticError):
-    """The answer has more bytes than were asked for at most. It was not read, so ask for less."""
+    """The answer is more than was asked for at most, or than can be given. Ask for less."""
 
 
 class _Bounded(Urllib3HttpConnection):
@@ -245,6 +250,9 @@ def _words(info: object) -> tuple[str, str]:
     problem = info.get("error")
     if isinstance(problem, dict):
         causes = problem.get("root_cause") or [{}]
+        if problem.get("type") == "search_phase_execution_exception":
+            # It says "all shards failed" and no more: why is told by the shard.
+            problem = {**problem, **causes[0]}
         reason = problem.get("reason") or causes[0].get("reason")
         return str(problem.get("type") or ""), str(reason or "")
     return "", str(problem or info.get("result") or "")

@@ -308,7 +308,13 @@ class ClusterReader:
         ask = self.connection.bounded if size > 1 else self.connection.verbatim
 
         def send() -> tuple[_Page, int]:
-            text = ask("POST", path, params=params, body=body)
+            try:
+                text = ask("POST", path, params=params, body=body)
+            except Refused as error:
+                # The engine has no memory for it: fewer documents need less.
+                if size > 1 and error.short_of_memory:
+                    raise AnswerTooLargeError(str(error)) from error
+                raise
             page = msgspec.json.decode(text, type=_Page)
             if page.timed_out or page.shards["failed"]:
                 raise _incomplete(INCOMPLETE)

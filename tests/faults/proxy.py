@@ -23,14 +23,15 @@ Answer = tuple[int, bytes]
 class Fault:
     """What happens to requests whose `VERB /path` a pattern finds, the first `times` of them.
 
-    `before` answers in the engine's place. `after` is given the engine's answer, and returns
-    another, or None: then the connection is reset, and the sender never knows. `refused` resets the
-    connection before anything was sent on. `delay` is in seconds, between the two.
+    `before` answers in the engine's place, unless it returns None. `after` is given the engine's
+    answer, and returns another, or None: then the connection is reset, and the sender never knows.
+    `refused` resets the connection before anything was sent on. `delay` is in seconds, between the
+    two.
     """
 
     pattern: str
     times: int = 1
-    before: Callable[[bytes], Answer] | None = None
+    before: Callable[[bytes], Answer | None] | None = None
     after: Callable[[Answer], Answer | None] | None = None
     # What is sent on in place of a request's body.
     change: Callable[[bytes], bytes] | None = None
@@ -152,8 +153,10 @@ class Proxy:
             _reset(request)
             return
         if fault is not None and fault.before is not None:
-            _answer(request, fault.before(body))
-            return
+            answer = fault.before(body)
+            if answer is not None:
+                _answer(request, answer)
+                return
         if fault is not None and fault.change is not None:
             body = fault.change(body)
         found: Answer | None = self._pass_on(request.command, request.path, request.headers, body)

@@ -19,7 +19,7 @@ from promotion.engine.errors import (
 from promotion.live import finish
 from promotion.models import Promotion
 from promotion.preparing import prepare
-from tests.faults.proxy import Answer, Fault, Proxy, answers, of_version
+from tests.faults.proxy import Answer, Fault, Proxy, answers, failure, of_version
 from tests.faults.scenes import last
 from tests.faults.world import Content, World
 
@@ -92,6 +92,24 @@ def test_what_passes_is_waited_for(
     with proxy.failing(met):
         made = job(world)
     assert met.met == 2
+    assert made.status == "succeeded", made.message
+    assert world.served() == world.staged() != old
+
+
+@pytest.mark.parametrize("kind", ["circuit_breaking_exception", "search_phase_execution_exception"])
+def test_an_engine_short_of_memory_is_asked_for_less(
+    world: World, old: Content, proxy: Proxy, kind: str
+) -> None:
+    def too_much(body: bytes) -> Answer | None:
+        if json.loads(body)["size"] <= 1:
+            return None
+        why = json.loads(failure(429, "circuit_breaking_exception", "[parent] Data too large"))
+        why["error"]["type"] = kind
+        return 429, json.dumps(why).encode()
+
+    memory = Fault(r"POST /.*/_search", 10_000, before=too_much)
+    with proxy.failing(memory):
+        made = job(world)
     assert made.status == "succeeded", made.message
     assert world.served() == world.staged() != old
 
