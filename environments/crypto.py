@@ -1,5 +1,7 @@
 """Encrypts what is secret before it reaches the database, with the newest of the Fernet keys."""
 
+import hashlib
+import hmac
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +49,15 @@ def decrypt(token: bytes) -> bytes:
             "A stored value was encrypted with a key that ENCRYPTION_KEYS no longer holds. "
             "Nothing was changed. Put the old key back, behind the new one."
         ) from error
+
+
+def derived_key(purpose: str) -> bytes:
+    """Return a key of its own for one purpose, made of the oldest Fernet key: 32 bytes.
+
+    The oldest, so that it stays while keys are added in front.
+    """
+    keys: list[str] = list(settings.ENCRYPTION_KEYS)
+    return hmac.new(keys[-1].encode(), purpose.encode(), hashlib.sha256).digest()
 
 
 class EncryptedTextField(models.TextField[str, str]):

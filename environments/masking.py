@@ -2,16 +2,26 @@
 
 Pure: no Django, no I/O. Where secrets live is from docs/tracardi.md. In doubt a value is masked:
 a reviewer can do without it, and a secret that was shown cannot be taken back.
+
+Two secrets look alike when they are masked. Where it matters whether one changed, a mask carries a
+tag: a digest that only who has the key can make (`tagged`), so that it tells equal from different
+and nothing else. A tag is for comparing; people are shown the mask alone (`shown`).
 """
 
+import hashlib
+import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from environments.documents import ENCODED_FIELDS, decoded
+from environments.documents import ENCODED_FIELDS, canonical, decoded
 
 MASK: Final = "••••••"
+_TAG_DIGITS: Final = 16
+_TAGGED: Final = re.compile(rf"{MASK}·[0-9a-f]{{{_TAG_DIGITS}}}")
+# What a secret value is replaced with.
+Hide: TypeAlias = Callable[[object], str]
 
 # Fields that are secret as a whole.
 _SECRET_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -71,73 +81,108 @@ def _is_secret_pair(value: Mapping[str, Any], path: _Path) -> bool:
     return any(isinstance(label, str) and _is_secret_key(label, "", path) for label in labels)
 
 
-def _all_masked(value: object) -> object:
-    """Return `value` with every leaf masked; that a leaf is empty, or a switch, is no secret."""
-    if isinstance(value, Mapping):
-        return {key: _all_masked(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_all_masked(inner) for inner in value]
-    return value if value is None or value == "" or isinstance(value, bool) else MASK
+class _Masker:
+    """Masks the secrets of one document; `hide` makes the masks."""
+
+    def __init__(self, hide: Hide) -> None:
+        self.hide = hide
+
+    def all(self, value: object) -> object:
+        """Return `value` with every leaf masked; that one is empty, or a switch, is no secret."""
+        if isinstance(value, Mapping):
+            return {key: self.all(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.all(inner) for inner in value]
+        return (
+            value if value is None or value == "" or isinstance(value, bool) else self.hide(value)
+        )
+
+    def text(self, text: str, path: _Path) -> str:
+        """Return `text`, or its JSON with masked leaves, or the mask."""
+        if text.lstrip()[:1] in ("{", "["):
+            try:
+                plain = json.loads(text)
+            except ValueError:
+                # A template, for example: its structure is unknown, so one word is enough.
+                return self.hide(text) if _TELLING_TEXT.search(text) else text
+            shown = self.value(plain, path)
+            if shown != plain:
+                return json.dumps(shown, ensure_ascii=False)
+            # The text may hold a key twice, of which `plain` has only the last.
+        return self.hide(text) if _SECRET_TEXT.search(text) else text
+
+    def members(self, value: Mapping[str, Any], path: _Path) -> dict[str, Any]:
+        pair = "value" in value and _is_secret_pair(value, path)
+        return {
+            key: self.all(inner)
+            if _is_secret_key(key, inner, path)
+            or (pair and key == "value")
+            or (*path, key)[-3:] == _PLUGIN_CREDENTIALS
+            else self.value(inner, (*path, key))
+            for key, inner in value.items()
+        }
+
+    def value(self, value: object, path: _Path) -> object:
+        if isinstance(value, Mapping):
+            return self.members(value, path)
+        if isinstance(value, list):
+            return [self.value(inner, path) for inner in value]
+        return self.text(value, path) if isinstance(value, str) else value
+
+    def field(self, resource: str, name: str, value: object) -> object:
+        if name in ENCODED_FIELDS.get(resource, ()):
+            value = decoded(resource, {name: value})[name]
+            if isinstance(value, str) and value:
+                # It could not be decoded, or holds no structure to judge by.
+                return self.hide(value)
+        if name in _SECRET_FIELDS.get(resource, ()):
+            return self.all(value)
+        # One member at a time, so that the top level is judged like every other.
+        return self.members({name: value}, ())[name]
 
 
-def _masked_text(text: str, path: _Path) -> str:
-    """Return `text`, or its JSON with masked leaves, or the mask."""
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            plain = json.loads(text)
-        except ValueError:
-            # A template, for example: its structure is unknown, so one word is enough.
-            return MASK if _TELLING_TEXT.search(text) else text
-        shown = _masked_value(plain, path)
-        if shown != plain:
-            return json.dumps(shown, ensure_ascii=False)
-        # The text may hold a key twice, of which `plain` has only the last.
-    return MASK if _SECRET_TEXT.search(text) else text
-
-
-def _masked_members(value: Mapping[str, Any], path: _Path) -> dict[str, Any]:
-    pair = "value" in value and _is_secret_pair(value, path)
-    return {
-        key: _all_masked(inner)
-        if _is_secret_key(key, inner, path)
-        or (pair and key == "value")
-        or (*path, key)[-3:] == _PLUGIN_CREDENTIALS
-        else _masked_value(inner, (*path, key))
-        for key, inner in value.items()
-    }
-
-
-def _masked_value(value: object, path: _Path) -> object:
-    if isinstance(value, Mapping):
-        return _masked_members(value, path)
-    if isinstance(value, list):
-        return [_masked_value(inner, path) for inner in value]
-    return _masked_text(value, path) if isinstance(value, str) else value
-
-
-def _masked_field(resource: str, name: str, value: object) -> object:
-    if name in ENCODED_FIELDS.get(resource, ()):
-        value = decoded(resource, {name: value})[name]
-        if isinstance(value, str) and value:
-            # It could not be decoded, or holds no structure to judge by.
-            return MASK
-    if name in _SECRET_FIELDS.get(resource, ()):
-        return _all_masked(value)
-    # One member at a time, so that the top level is judged like every other.
-    return _masked_members({name: value}, ())[name]
-
-
-def masked(resource: str, source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of `source`, decoded, with each secret leaf replaced by MASK.
+def masked(
+    resource: str, source: Mapping[str, Any], hide: Hide = lambda _value: MASK
+) -> dict[str, Any]:
+    """Return a copy of `source`, decoded, with each secret leaf replaced by what `hide` returns.
 
     Keys and structure stay. What cannot be decoded or read is masked as a whole field, never
     raised. Only leaves are masked: a secret used as a *key* is shown.
     """
-    shown: dict[str, Any] = {}
+    masker = _Masker(hide)
+    found: dict[str, Any] = {}
     for name, value in source.items():
         # A DocumentError is a ValueError.
         try:
-            shown[name] = _masked_field(resource, name, value)
+            found[name] = masker.field(resource, name, value)
         except (ValueError, RecursionError):
-            shown[name] = MASK
-    return shown
+            found[name] = _hidden(hide, value)
+    return found
+
+
+def _hidden(hide: Hide, value: object) -> str:
+    try:
+        return hide(value)
+    except (ValueError, RecursionError):
+        # Too deep for a digest too.
+        return MASK
+
+
+def tagged(key: bytes) -> Hide:
+    """Return what masks a secret with a tag, equal where the secret is. `key` is secret itself."""
+
+    def hide(value: object) -> str:
+        digest = hmac.new(key, canonical(value), hashlib.sha256).hexdigest()
+        return f"{MASK}·{digest[:_TAG_DIGITS]}"
+
+    return hide
+
+
+def shown(text: str) -> str:
+    """Return a text as people see it: masks without their tags."""
+    return _TAGGED.sub(MASK, text)
+
+
+def is_masked(value: object) -> bool:
+    """Answer whether a value is nothing but a mask, tagged or not."""
+    return isinstance(value, str) and shown(value) == MASK

@@ -5,6 +5,7 @@ from django.urls import path
 from promotion import (
     batch_views,
     build_views,
+    compare_views,
     drift_views,
     environment_views,
     reconcile_views,
@@ -41,6 +42,8 @@ urlpatterns = [
     path("environment/<slug:slug>/drift/discard/", drift_views.discard_drift, name="discard-drift"),
     path("environment/<slug:slug>/drift/carry/", drift_views.carry_drift, name="carry-drift"),
     path("builds/", build_views.builds, name="builds"),
+    path("compare/", compare_views.compare, name="compare"),
+    path("compare/document/", compare_views.compare_document, name="compare-document"),
     path("reviews/", build_views.reviews, name="reviews"),
     path("builds/<slug:slug>/<int:number>/", build_views.build, name="build"),
     path("builds/<slug:slug>/<int:number>/review/", build_views.review_build, name="review"),

@@ -230,6 +230,7 @@ def badge(_request: HttpRequest) -> list[str] | None:
     return ["Demo", "info"] if DEMO else None
 
 
+_STYLES = ("theme", "page", "tables", "progress", "charts", "compare")
 UNFOLD = {
     "SITE_TITLE": "Tracardi Console",
     "SITE_HEADER": "Tracardi Console",
@@ -242,7 +243,7 @@ UNFOLD = {
     "COLORS": no_inline_colors,
     "ENVIRONMENT": badge,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": served("favicon.svg")}],
-    "STYLES": [served(f"{n}.css") for n in ("theme", "page", "tables", "progress", "charts")],
+    "STYLES": [served(f"{n}.css") for n in _STYLES],
     "SCRIPTS": [served("unfold-csp.js")],
     "SIDEBAR": {
         "show_search": False,

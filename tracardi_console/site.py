@@ -55,6 +55,8 @@ def _work(user: User) -> list[Entry]:
     entries.append(Entry("Environments", "dns", environments, own))
     if may_anywhere(user, Verb.VIEW_BUILD):
         entries.append(Entry("Builds", "inventory_2", builds, (builds,)))
+        compare = reverse("promotion:compare")
+        entries.append(Entry("Compare", "difference", compare, (compare,)))
         entries.append(Entry("Reviews", "fact_check", reverse("promotion:reviews")))
     entries.append(Entry("Promotions", "rocket_launch", promotions, (promotions,)))
     if may(user, Verb.PROMOTE):

@@ -42,6 +42,9 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:discard-drift": ("get", "production", (200, 403, 403)),
     "promotion:carry-drift": ("get", "production", (200, 403, 403)),
     "promotion:builds": ("get", "", (200, 200, 403)),
+    "promotion:compare": ("get", "", (200, 200, 403)),
+    # Nothing is named that could be compared; tests/console/test_compare.py has the rest.
+    "promotion:compare-document": ("get", "", (404, 404, 403)),
     "promotion:reviews": ("get", "", (200, 200, 403)),
     "promotion:build": ("get", B, (200, 200, 404)),
     "promotion:review": ("post-approve", B, (403, 302, 404)),

@@ -1,0 +1,299 @@
+"""Two sides compared, as pages: what differs by document, and one document by field."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET
+
+from accounts.policy import may, may_anywhere
+from accounts.roles import Verb
+from accounts.web import Filter, FilterForm, console_page, forbidden, paged, show
+from environments.browser import as_text
+from environments.catalogue import Resource, UnknownResourceError
+from environments.elastic import ElasticError
+from environments.masking import shown
+from environments.models import Environment
+from promotion import comparison
+from promotion.common import environment_for, signed_in
+from promotion.comparison import Details, Row
+from promotion.engine.diff import Change, total
+from promotion.engine.errors import PromotionError, RuleBroken
+from promotion.engine.fields import FieldChange
+from promotion.engine.words import label, secret_words, words_of
+from promotion.models import Build, StoredGeneration
+from promotion.sides import LIVE, NOW, Side, side, split
+
+PER_PAGE: Final = 20
+# So many builds of an environment are offered; the address takes any.
+OFFERED: Final = 20
+# So many sentences of a document are said in the list.
+MOST_SAID: Final = 6
+
+
+def compare_url(before: str, after: str, **more: str) -> str:
+    """Return the address of a comparison; `more` narrows it."""
+    return f"{reverse('promotion:compare')}?{urlencode({'before': before, 'after': after, **more})}"
+
+
+def document_url(before: str, after: str, row: Row) -> str:
+    """Return the address of one document's difference."""
+    words = {"before": before, "after": after, "resource": row.resource.name, "id": row.id}
+    if row.old_id:
+        words["was"] = row.old_id
+    return f"{reverse('promotion:compare-document')}?{urlencode(words)}"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row of the list: what it says, and where it leads."""
+
+    row: Row
+    url: str
+    details: Details | None
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """The sentences with the addresses of their fields, the first MOST_SAID of them."""
+        found = (self.details.main or self.details.aside) if self.details is not None else []
+        return [(one.text, f"{self.url}#{anchor(one.place)}") for one in found[:MOST_SAID]]
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.details.sentences) - MOST_SAID) if self.details is not None else 0
+
+
+def anchor(place: str) -> str:
+    """Return a field's name in its page: an id must hold no space."""
+    return "f-" + "_".join(place.split())
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """One field of a document's page."""
+
+    anchor: str
+    label: str
+    place: str
+    kind: Change
+    before: str
+    after: str
+    # Where both are secret, or were: what became of it.
+    secret: str = ""
+
+
+def _field_row(one: FieldChange) -> FieldRow:
+    texts = [_text(value) for value in (one.before, one.after)]
+    said = [shown(text) for text in texts]
+    hidden = texts != said
+    return FieldRow(
+        anchor(one.place),
+        label(one.path),
+        one.place,
+        one.kind,
+        "" if one.kind is Change.ADDED else said[0],
+        "" if one.kind is Change.REMOVED else said[1],
+        secret_words(one.before, one.after) if hidden and said[0] == said[1] else "",
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return words_of(value) if value is None else as_text(value)
+
+
+@dataclass
+class _Asked:
+    """What an address asks for; a side that is not there has its reason in `problem`."""
+
+    before: Side | None = None
+    after: Side | None = None
+    problem: str = ""
+    status: int = 200
+    refs: dict[str, str] = field(default_factory=dict)
+
+
+def _asked(request: HttpRequest) -> _Asked:
+    """Read both sides of an address. What a person may not see is not there."""
+    found = _Asked()
+    for name in ("before", "after"):
+        ref = request.GET.get(name, "")
+        found.refs[name] = ref
+        if not ref:
+            continue
+        try:
+            slug, which = split(ref)
+            one = side(environment_for(request, slug, Verb.VIEW_BUILD), which)
+        except RuleBroken as error:
+            found.problem, found.status = str(error), 400
+        except (ElasticError, PromotionError) as error:
+            found.problem, found.status = f"{error} Nothing was compared. Try again.", 503
+        else:
+            setattr(found, name, one)
+    return found
+
+
+def _offered(request: HttpRequest) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what can be chosen, by environment: references with words."""
+    groups = []
+    for environment in Environment.objects.visible_to(signed_in(request), Verb.VIEW_BUILD):
+        live = StoredGeneration.live_in(environment)
+        choices = [(f"{environment.slug}:{NOW}", "As it is now")]
+        if live is not None:
+            choices.append((f"{environment.slug}:{LIVE}", f"Live: generation {live.number}"))
+        builds = Build.objects.filter(environment=environment).order_by("-number")[:OFFERED]
+        for build in builds:
+            when = f"{build.captured_at:%d %b %Y %H:%M}"
+            choices.append((f"{environment.slug}:{build.number}", f"Build {build.number}, {when}"))
+        groups.append((environment.name, choices))
+    return groups
+
+
+@console_page
+@require_GET
+def compare(request: HttpRequest) -> HttpResponse:
+    """List what differs between two sides; without them, ask which."""
+    user = signed_in(request)
+    if not may_anywhere(user, Verb.VIEW_BUILD):
+        return forbidden(request, may(user, Verb.VIEW_BUILD), "builds.compare")
+    asked = _asked(request)
+    offered = _offered(request)
+    refs = {ref for _, choices in offered for ref, _ in choices}
+    context: dict[str, Any] = {
+        "offered": offered,
+        "refs": asked.refs,
+        # An address takes any build; the choice holds it then too.
+        "others": [
+            one for one in (asked.before, asked.after) if one is not None and one.ref not in refs
+        ],
+    }
+    title = "Compare"
+    if asked.before is not None and asked.after is not None:
+        title = f"{asked.before.words} → {asked.after.words}"
+        context |= _listed(request, asked.before, asked.after)
+    return show(
+        request,
+        "promotion/compare.html",
+        title,
+        status=asked.status,
+        problem=asked.problem,
+        before=asked.before,
+        after=asked.after,
+        **context,
+    )
+
+
+def _listed(request: HttpRequest, before: Side, after: Side) -> dict[str, Any]:
+    found = comparison.rows(before, after)
+    by_resource = comparison.counts(found)
+    filters = (
+        Filter("resource", "Resource", "", [(r.name, r.label) for r, _ in by_resource]),
+        Filter("kind", "Change", "", [(kind.value, _kind_words(kind)) for kind in Change]),
+    )
+    form = FilterForm(request.GET, filters, search=True)
+    chosen = form.chosen()
+    rows = [row for row in found if _fits(row, chosen)]
+    listing = paged(request, rows, form, PER_PAGE)
+    words = {"before": before.ref, "after": after.ref}
+    listing = replace(listing, query=urlencode({**words, **chosen}))
+    counts = total({resource.name: one for resource, one in by_resource})
+    return {
+        "listing": listing,
+        "narrowed": bool(chosen),
+        "by_resource": [
+            {
+                "resource": resource,
+                "counts": one,
+                "url": compare_url(before.ref, after.ref, resource=resource.name),
+            }
+            for resource, one in by_resource
+        ],
+        "total": counts,
+        "noise_url": compare_url(before.ref, after.ref, kind=Change.NOISE.value),
+        "swapped": compare_url(after.ref, before.ref),
+        "items": [
+            Item(
+                row, document_url(before.ref, after.ref, row), comparison.brief(before, after, row)
+            )
+            for row in listing.page
+        ],
+    }
+
+
+def _kind_words(kind: Change) -> str:
+    return "Only noise" if kind is Change.NOISE else kind.value.capitalize()
+
+
+def _fits(row: Row, chosen: dict[str, str]) -> bool:
+    """Answer whether a row is asked for; noise is folded away unless it is."""
+    if chosen.get("resource", row.resource.name) != row.resource.name:
+        return False
+    if "kind" in chosen:
+        if row.kind.value != chosen["kind"]:
+            return False
+    elif row.kind is Change.NOISE:
+        return False
+    text = chosen.get("q", "").casefold()
+    return not text or any(text in one.casefold() for one in (row.title, row.was, row.id))
+
+
+@console_page
+@require_GET
+def compare_document(request: HttpRequest) -> HttpResponse:
+    """Show one document's difference, by field."""
+    user = signed_in(request)
+    if not may_anywhere(user, Verb.VIEW_BUILD):
+        return forbidden(request, may(user, Verb.VIEW_BUILD), "builds.compare")
+    asked = _asked(request)
+    before, after = asked.before, asked.after
+    if before is None or after is None:
+        if not asked.problem:
+            raise Http404
+        return show(
+            request,
+            "promotion/compare_document.html",
+            "Compare",
+            status=asked.status,
+            problem=asked.problem,
+        )
+    resource = _resource(after, request.GET.get("resource", ""))
+    doc_id, old_id = request.GET.get("id", ""), request.GET.get("was", "")
+    change = comparison.find(before, after, resource, doc_id, old_id)
+    if change is None:
+        raise Http404
+    row = Row(resource, change)
+    details = comparison.details(before.content, after.content, resource.name, change)
+    return show(
+        request,
+        "promotion/compare_document.html",
+        row.title,
+        problem=details.problem,
+        before=before,
+        after=after,
+        row=row,
+        details=details,
+        sentences=[(one.text, anchor(one.place)) for one in details.main],
+        aside=[(one.text, anchor(one.place)) for one in details.aside],
+        fields=[_field_row(one) for one in details.real],
+        noise=[_field_row(one) for one in details.noise],
+        texts=[
+            (words, shown(as_text(value)))
+            for words, value in ((before.words, details.before), (after.words, details.after))
+            if value is not None
+        ],
+        list_url=compare_url(before.ref, after.ref),
+        resource_url=compare_url(before.ref, after.ref, resource=resource.name),
+    )
+
+
+def _resource(of: Side, name: str) -> Resource:
+    try:
+        found = of.environment.catalogue.get(name)
+    except UnknownResourceError as error:
+        raise Http404 from error
+    if found not in of.environment.catalogue.promoted:
+        raise Http404
+    return found

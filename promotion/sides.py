@@ -1,0 +1,160 @@
+"""What can be compared: a build, what went live in an environment, or an environment as it is now.
+
+Each has a reference of its own, for addresses and the command line: `staging:12`, `production:live`
+and `production:now`.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from django.conf import settings
+
+from environments.elastic import connect
+from environments.models import Environment
+from promotion.cluster import ClusterReader
+from promotion.engine.capture import capture as capture_content
+from promotion.engine.errors import RuleBroken
+from promotion.engine.manifest import Tree, TreeDigests
+from promotion.engine.ports import CapturedResource
+from promotion.models import Build, StoredGeneration
+from promotion.overlay import Overlay
+from promotion.store import DatabaseContent
+
+NOW: Final = "now"
+LIVE: Final = "live"
+# Of so many environments what they hold now is kept in memory, for the next page.
+_MOST_LOOKS: Final = 4
+
+
+class Held(Protocol):
+    """Where a side's trees and documents are read."""
+
+    def tree(self, digest: str) -> Tree:
+        """Return a tree."""
+
+    def source(self, oid: str) -> bytes:
+        """Return a document's exact bytes."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared. `words` name it for people."""
+
+    ref: str
+    words: str
+    environment: Environment
+    trees: Mapping[str, TreeDigests]
+    content: Held
+    build: Build | None = None
+
+    def tree(self, resource: str) -> Tree:
+        """Return a resource's documents; none where this side has no such resource."""
+        held = self.trees.get(resource)
+        return self.content.tree(held.digest) if held is not None else Tree.of(resource, ())
+
+
+def split(ref: str) -> tuple[str, str]:
+    """Return the slug and what is meant of that environment.
+
+    Raises:
+        RuleBroken: it is no reference.
+    """
+    slug, colon, which = ref.rpartition(":")
+    if not colon or not slug or not (which in {NOW, LIVE} or which.isdecimal()):
+        raise RuleBroken(
+            f"{ref!r} names nothing that can be compared. Write an environment's short name and, "
+            "behind a colon, a build's number, or live, or now: staging:12, production:live."
+        )
+    return slug, which
+
+
+def side(environment: Environment, which: str) -> Side:
+    """Return a build by its number, what is live, or what is there now.
+
+    Raises:
+        RuleBroken: there is no such build, or nothing went live.
+        ElasticError, PromotionError: the cluster could not be read as it is now.
+    """
+    ref = f"{environment.slug}:{which}"
+    if which == NOW:
+        trees, content = _now(environment)
+        return Side(ref, f"{environment} now", environment, trees, content)
+    if which == LIVE:
+        live = StoredGeneration.live_in(environment)
+        if live is None:
+            raise RuleBroken(f"Nothing of this console is live in {environment}. Adopt it first.")
+        held = {name: one.tree for name, one in live.generation.resources.items()}
+        words = f"{environment}, generation {live.number}"
+        return Side(ref, words, environment, held, DatabaseContent())
+    build = Build.objects.filter(environment=environment, number=int(which)).first()
+    if build is None:
+        raise RuleBroken(f"{environment} has no build {which}.")
+    return of_build(build)
+
+
+def of_build(build: Build) -> Side:
+    """Return a build as a side."""
+    trees = {name: part.tree for name, part in build.resources().items()}
+    ref = f"{build.environment.slug}:{build.number}"
+    return Side(ref, str(build), build.environment, trees, DatabaseContent(), build)
+
+
+_Look = tuple[Mapping[str, TreeDigests], Overlay]
+_looks: Final[dict[tuple[int, str], _Look]] = {}
+_guard: Final = threading.Lock()
+
+
+def _now(environment: Environment) -> _Look:
+    """Read what an environment holds, unless nobody wrote to it since it was last read."""
+    reader = ClusterReader(connect(environment.cluster))
+    uuid, pinned = reader.uuid(), environment.cluster.uuid
+    if pinned and uuid != pinned:
+        raise RuleBroken(
+            f"Behind the address of {environment.cluster} is another cluster than before. "
+            "Nothing was read. Correct the address."
+        )
+    promoted = environment.catalogue.promoted
+    # Looked at first: what is written while it is read makes the next page read again.
+    key = environment.pk, reader.glance([environment.naming.alias(r.name) for r in promoted])
+    with _guard:
+        look = _looks.get(key)
+    if look is None or not key[1]:
+        look = _read(reader, environment)
+        with _guard:
+            _looks.pop(key, None)
+            _looks[key] = look
+            while len(_looks) > _MOST_LOOKS:
+                del _looks[next(iter(_looks))]
+    return look
+
+
+def _read(reader: ClusterReader, environment: Environment) -> _Look:
+    naming, overlay = environment.naming, Overlay()
+    aliases = [naming.alias(resource.name) for resource in naming.catalogue.promoted]
+    states = reader.states(aliases)
+    previous: dict[str, CapturedResource] = {}
+    live = StoredGeneration.live_in(environment)
+    if live is not None:
+        previous = {
+            name: CapturedResource(
+                held.index, held.fingerprint, states[held.index].mapping_digest, held.tree
+            )
+            for name, held in live.generation.resources.items()
+            if held.index in states
+        }
+    else:
+        last = Build.objects.filter(environment=environment).order_by("-number").first()
+        previous = last.resources() if last is not None else {}
+    digests = {part.tree.digest for part in previous.values()}
+    known = DatabaseContent().known_trees(digests)
+    found = capture_content(
+        reader,
+        overlay,
+        naming,
+        previous={name: part for name, part in previous.items() if part.tree.digest in known},
+        limit=settings.MAX_DOCUMENT_BYTES,
+        states=states,
+    )
+    return {name: part.tree for name, part in found.resources.items()}, overlay

@@ -1,0 +1,235 @@
+"""Two sides compared in the browser's words, on the real engine."""
+
+import json
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings as console
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from environments.documents import encode_field, parse
+from environments.elastic import connect
+from environments.models import Cluster, Environment
+from promotion.adoption import adopt, run_adopt
+from promotion.models import Blob, StoredTree
+from promotion.services import capture
+from tests.factories import People, make_people, make_production, make_staging, put, remove, served
+
+pytestmark = pytest.mark.django_db
+See = Callable[..., str]
+SECRET = "hunter2-planted"
+
+
+@pytest.fixture
+def staging(elasticsearch_url: str) -> Iterator[Environment]:
+    made = make_staging(elasticsearch_url)
+    # A test may send the cluster's row elsewhere.
+    engine = connect(made.cluster)
+    yield made
+    remove(made, engine)
+
+
+@pytest.fixture
+def production(staging: Environment) -> Iterator[Environment]:
+    made = make_production(staging)
+    engine = connect(made.cluster)
+    yield made
+    remove(made, engine)
+
+
+@pytest.fixture
+def people(staging: Environment, production: Environment) -> People:
+    return make_people(staging, production)
+
+
+@pytest.fixture
+def see(plain_static_files: None) -> See:
+    """Return what a person sees at a comparison's address."""
+
+    def look(
+        user: User | None, before: str, after: str, name: str = "compare", **query: str
+    ) -> str:
+        assert user is not None
+        client = Client(headers={"x-forwarded-proto": "https"})
+        client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+        url = reverse(f"promotion:{name}")
+        query = {"before": before, "after": after, **query}
+        expected = int(query.pop("expected", "200"))
+        answer = client.get(url, query, secure=True)
+        assert answer.status_code == expected
+        return answer.content.decode()
+
+    return look
+
+
+def edit(environment: Environment, resource: str, **changes: object) -> str:
+    """Change the first document of a resource on staging, and return its id."""
+    doc_id, raw = sorted(served(environment, resource).items())[0]
+    put(environment, resource, quote(doc_id, safe=""), json.dumps({**parse(raw), **changes}))
+    return doc_id
+
+
+@pytest.fixture
+def two_builds(people: People, staging: Environment) -> Environment:
+    """Staging with two builds: a rule is renamed, a resource's secret is another, one is new."""
+    put(staging, "resource", "api", json.dumps(credentials("before")))
+    capture(people.qa, staging)
+    edit(staging, "rule", name="Edited rule")
+    put(staging, "resource", "api", json.dumps(credentials("after")))
+    put(staging, "segment", "new", json.dumps({"id": "new", "name": "A new <segment>"}))
+    edit(staging, "flow", timestamp="2030-01-01T00:00:00")
+    capture(people.qa, staging)
+    return staging
+
+
+def credentials(which: str) -> dict[str, object]:
+    halves = {"production": {"password": f"{SECRET}-{which}"}, "test": {}}
+    return {"id": "api", "name": "API", "credentials": encode_field(halves)}
+
+
+def test_what_differs_is_told_by_resource_document_and_in_words(
+    two_builds: Environment, people: People, see: See
+) -> None:
+    text = see(people.qa.user, "staging:1", "staging:2")
+    assert "Staging build 1 → Staging build 2" in text
+    assert "Edited rule" in text
+    assert "renamed from" in text
+    assert "credentials / production / password: secret changed" in text
+    assert "A new &lt;segment&gt;" in text
+    assert "differs by noise alone" in text
+    assert SECRET not in text
+
+
+def test_a_list_is_narrowed_by_resource_kind_and_text(
+    two_builds: Environment, people: People, see: See
+) -> None:
+    def listed(**query: str) -> str:
+        page = see(people.qa.user, "staging:1", "staging:2", **query)
+        return page.partition('id="documents"')[2]
+
+    by_resource = listed(resource="segment")
+    assert "A new" in by_resource
+    assert "Edited rule" not in by_resource
+    by_kind = listed(kind="changed")
+    assert "Edited rule" in by_kind
+    assert "A new" not in by_kind
+    assert "Edited rule" in listed(q="EDITED")
+    assert "No document fits." in listed(q="nothing of that name")
+    # A value that no filter has leaves nothing out, and is told.
+    assert "It was left out." in listed(kind="rubbish")
+    assert "flow" in listed(kind="noise")
+
+
+def test_a_document_is_told_by_field_with_its_secrets_masked(
+    two_builds: Environment, people: People, see: See
+) -> None:
+    text = see(
+        people.qa.user,
+        "staging:1",
+        "staging:2",
+        "compare-document",
+        resource="resource",
+        id="api",
+    )
+    assert 'id="f-credentials.production.password"' in text
+    assert "secret changed" in text
+    assert SECRET not in text
+    # The tags that tell secrets apart are nobody's to see.
+    assert "••••••·" not in text
+
+
+def test_equal_sides_say_so(two_builds: Environment, people: People, see: See) -> None:
+    assert "Both are equal" in see(people.qa.user, "staging:2", "staging:2")
+
+
+def test_staging_as_it_is_now_is_read_and_nothing_is_kept(
+    two_builds: Environment, people: People, see: See
+) -> None:
+    kept = Blob.objects.count(), StoredTree.objects.count()
+    assert "Both are equal" in see(people.qa.user, "staging:2", "staging:now")
+    doc_id = edit(two_builds, "segment", name="Edited since")
+    text = see(people.qa.user, "staging:2", "staging:now")
+    assert "Edited since" in text
+    page = see(
+        people.qa.user,
+        "staging:2",
+        "staging:now",
+        "compare-document",
+        resource="segment",
+        id=doc_id,
+    )
+    assert "renamed from" in page
+    assert (Blob.objects.count(), StoredTree.objects.count()) == kept
+
+
+def test_what_is_live_is_compared_with_a_build(
+    two_builds: Environment, people: People, production: Environment, see: See
+) -> None:
+    text = see(people.admin.user, "production:live", "staging:2", expected="400")
+    assert "Nothing of this console is live in Production" in text
+    run_adopt(adopt(people.admin, production))
+    text = see(people.admin.user, "production:live", "staging:2")
+    assert "Production, generation" in text
+    assert "Edited rule" in text
+    assert "Both are equal" in see(people.admin.user, "production:live", "production:now")
+
+
+def test_a_document_that_came_back_under_another_id_is_renamed(
+    people: People, staging: Environment, see: See
+) -> None:
+    rule = {"name": "Rule", "enabled": True, "tags": ["x"], "description": "Of its own kind"}
+    put(staging, "rule", "old-id", json.dumps({"id": "old-id", **rule}))
+    capture(people.qa, staging)
+    index = staging.naming.concrete("rule")
+    connect(staging.cluster).request("DELETE", f"/{index}/_doc/old-id")
+    put(staging, "rule", "new-id", json.dumps({"id": "new-id", **rule, "name": "Renamed rule"}))
+    capture(people.qa, staging)
+    text = see(people.qa.user, "staging:1", "staging:2")
+    assert "its id was" in text
+    assert "renamed from “Rule” to “Renamed rule”" in text
+    page = see(
+        people.qa.user,
+        "staging:1",
+        "staging:2",
+        "compare-document",
+        resource="rule",
+        id="new-id",
+        was="old-id",
+    )
+    assert 'id="f-name"' in page
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["", "staging", "staging:", ":1", "staging:x", "staging:99", f"staging:{9**40}", "staging:-1"],
+)
+def test_what_names_nothing_is_told(
+    two_builds: Environment, people: People, see: See, ref: str
+) -> None:
+    if ref:
+        see(people.qa.user, ref, "staging:1", expected="400")
+    else:
+        text = see(people.qa.user, ref, "staging:1")
+        assert "Choose what to compare." in text
+
+
+def test_what_one_may_not_see_is_not_there(
+    two_builds: Environment, people: People, see: See
+) -> None:
+    secret = make_staging(two_builds.cluster.url, "other")
+    try:
+        see(people.qa.user, "staging:1", f"{secret.slug}:now", expected="404")
+        see(people.marketing.user, "staging:1", "staging:2", expected="403")
+    finally:
+        remove(secret, connect(secret.cluster))
+
+
+def test_a_cluster_that_does_not_answer_is_told(
+    two_builds: Environment, people: People, see: See
+) -> None:
+    Cluster.objects.update(url="http://127.0.0.1:9")
+    text = see(people.qa.user, "staging:1", "staging:now", expected="503")
+    assert "cannot be reached" in text
