@@ -1,5 +1,6 @@
 """Two sides compared, as pages: what differs by document, and one document by field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -83,14 +84,19 @@ class FieldRow:
     # Where both are secret, or were: what became of it.
     secret: str = ""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether a value is scrolled in its cell: then it must be reachable by keyboard."""
+        return max(text.count("\n") + len(text) // 60 for text in (self.before, self.after)) > 12
 
-def _field_row(one: FieldChange) -> FieldRow:
+
+def _field_row(one: FieldChange, names: Mapping[str, str]) -> FieldRow:
     texts = [_text(value) for value in (one.before, one.after)]
     said = [shown(text) for text in texts]
     hidden = texts != said
     return FieldRow(
         anchor(one.place),
-        label(one.path),
+        label(tuple(names.get(step, step) for step in one.path)),
         one.place,
         one.kind,
         "" if one.kind is Change.ADDED else said[0],
@@ -266,6 +272,7 @@ def compare_document(request: HttpRequest) -> HttpResponse:
         raise Http404
     row = Row(resource, change)
     details = comparison.details(before.content, after.content, resource.name, change)
+    names = {f"[#{key}]": f"[#{name}]" for key, name in details.node_names().items()}
     return show(
         request,
         "promotion/compare_document.html",
@@ -277,8 +284,9 @@ def compare_document(request: HttpRequest) -> HttpResponse:
         details=details,
         sentences=[(one.text, anchor(one.place)) for one in details.main],
         aside=[(one.text, anchor(one.place)) for one in details.aside],
-        fields=[_field_row(one) for one in details.real],
-        noise=[_field_row(one) for one in details.noise],
+        fields=[_field_row(one, names) for one in details.real if not details.is_aside(one)],
+        aside_fields=[_field_row(one, names) for one in details.real if details.is_aside(one)],
+        noise=[_field_row(one, names) for one in details.noise],
         texts=[
             (words, shown(as_text(value)))
             for words, value in ((before.words, details.before), (after.words, details.after))

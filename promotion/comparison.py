@@ -17,6 +17,7 @@ from environments.documents import (
 from environments.masking import Hide, masked, tagged
 from promotion.engine.diff import Change, Counts, DocumentChange, compare
 from promotion.engine.fields import FieldChange, fields
+from promotion.engine.flow_words import node_names
 from promotion.engine.manifest import Entry
 from promotion.engine.words import Sentence, sentences
 from promotion.sides import Held, Side
@@ -66,6 +67,7 @@ class Details:
     `problem` says why it could not be read; then there is nothing else.
     """
 
+    resource: str
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
     fields: Sequence[FieldChange]
@@ -88,6 +90,19 @@ class Details:
     @property
     def noise(self) -> list[FieldChange]:
         return [one for one in self.fields if one.noise]
+
+    def is_aside(self, one: FieldChange) -> bool:
+        """Answer whether a field is of a version that does not run: a flow's draft or backup."""
+        return self.resource == "flow" and one.path[0] in {"draft", "backup"}
+
+    def node_names(self) -> dict[str, str]:
+        """Return the names of a flow's nodes, in all its versions, by id."""
+        found: dict[str, str] = {}
+        if self.resource == "flow":
+            for plain in (self.before, self.after):
+                for version in ENCODED_FIELDS["flow"]:
+                    found |= node_names((plain or {}).get(version))
+        return found
 
     @property
     def is_layout_only(self) -> bool:
@@ -210,9 +225,9 @@ def details(before: Held, after: Held, resource: str, change: DocumentChange) ->
         old = _masked(before, resource, change.before, mask)
         new = _masked(after, resource, change.after, mask)
     except DocumentError as error:
-        return Details(None, None, (), (), str(error))
+        return Details(resource, None, None, (), (), str(error))
     found = fields(resource, change.entry.id, old, new)
-    return Details(old, new, found, sentences(resource, old, new, found))
+    return Details(resource, old, new, found, sentences(resource, old, new, found))
 
 
 def _masked(held: Held, resource: str, entry: Entry | None, mask: Hide) -> dict[str, Any] | None:

@@ -83,6 +83,14 @@ def _edges(old: "_Graph", new: "_Graph", changes: Iterable[FieldChange]) -> Iter
         yield f"way {graph.name(source)}{by} → {graph.name(target)} {what}", place
 
 
+def node_names(version: object) -> dict[str, str]:
+    """Return the names of a flow version's nodes by id, without quotes."""
+    if not isinstance(version, Mapping):
+        return {}
+    graph = _Graph(version)
+    return {key: graph.name(key).replace("“", "").replace("”", "") for key in graph.nodes}
+
+
 class _Graph:
     """One version's nodes and edges, as far as they can be read."""
 

@@ -1,11 +1,13 @@
-"""Two sides compared in the browser's words, on the real engine."""
+"""Two sides compared in the browser's words and on the command line, on the real engine."""
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
 from django.conf import settings as console
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -233,3 +235,45 @@ def test_a_cluster_that_does_not_answer_is_told(
     Cluster.objects.update(url="http://127.0.0.1:9")
     text = see(people.qa.user, "staging:1", "staging:now", expected="503")
     assert "cannot be reached" in text
+
+
+def diff(*words: str) -> tuple[int, str]:
+    """Run the command; return its exit code and what it printed, errors included."""
+    out = io.StringIO()
+    try:
+        call_command("diff", *words, stdout=out, stderr=out)
+    except SystemExit as end:
+        return int(str(end.code)), out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_the_command_tells_the_same(two_builds: Environment) -> None:
+    code, text = diff("staging:1", "staging:2")
+    assert code == 0
+    assert text.startswith("Staging build 1 → Staging build 2: 1 added, 2 changed.")
+    assert "credentials / production / password: secret changed" in text
+    code, stat = diff("staging:1", "staging:2", "--stat")
+    assert code == 0
+    assert "  segment                    +1 ~0 -0  noise 0\n" in stat
+    assert "password" not in stat
+    code, raw = diff("staging:1", "staging:2", "--json")
+    found = {one["id"]: one for one in json.loads(raw)["documents"]}
+    assert found["api"]["fields"] == [
+        {
+            "place": "credentials.production.password",
+            "change": "changed",
+            "before": "••••••",
+            "after": "••••••",
+        }
+    ]
+    assert "both are equal" in diff("staging:1", "staging:1")[1]
+    assert not any(SECRET in one for one in (text, stat, raw))
+
+
+def test_the_command_says_what_is_wrong(two_builds: Environment) -> None:
+    assert diff("staging:1", "rubbish")[0] == 2
+    assert diff("staging:1", "elsewhere:2")[0] == 2
+    assert diff("staging:1", "staging:7")[0] == 2
+    Cluster.objects.update(url="http://127.0.0.1:9")
+    code, text = diff("staging:1", "staging:now", "--json")
+    assert (code, json.loads(text)["status"]) == (1, "errored")

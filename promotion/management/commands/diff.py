@@ -1,0 +1,146 @@
+"""`manage.py diff A B`: what differs between two builds, what is live, or what is there now."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from environments.elastic import ElasticError
+from environments.masking import shown
+from promotion import comparison
+from promotion.commands import (
+    BAD_INPUT,
+    FAILED,
+    BadInputError,
+    find_environment,
+    print_outcome,
+    problem,
+)
+from promotion.comparison import Row
+from promotion.engine.diff import Change, Counts, total
+from promotion.engine.errors import PromotionError, RuleBroken
+from promotion.engine.fields import FieldChange
+from promotion.sides import Side, side, split
+
+
+class Command(BaseCommand):
+    help = (
+        "Print what differs between two sides: ENVIRONMENT:NUMBER, a build; ENVIRONMENT:live, what "
+        "was promoted last; ENVIRONMENT:now, what is there. Secrets are masked. Changes nothing."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("before", metavar="A")
+        parser.add_argument("after", metavar="B")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="print one JSON object")
+        form.add_argument("--stat", action="store_true", help="print only counts, by resource")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        code = 0
+        try:
+            before, after = _side(options["before"]), _side(options["after"])
+            facts = _facts(before, after, in_full=not options["stat"])
+        except BadInputError as error:
+            facts, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
+        except PromotionError as error:
+            facts, code = problem(error)
+        except ElasticError as error:
+            facts, code = {"status": "errored", "message": f"{error} Nothing was changed."}, FAILED
+        if options["json"] or code:
+            print_outcome(self, facts, code, as_json=options["json"])
+            sys.exit(code)
+        self._print(facts, in_full=not options["stat"])
+
+    def _print(self, facts: dict[str, Any], *, in_full: bool) -> None:
+        self.stdout.write(facts["message"])
+        for row in facts["resources"]:
+            self.stdout.write(
+                f"  {row['resource']:<26} +{row['added']} ~{row['changed']} -{row['removed']}"
+                f"  noise {row['noise']}"
+            )
+        for document in facts["documents"] if in_full else ():
+            was = f", was {document['was']!r}" if document["was"] else ""
+            self.stdout.write(
+                f"\n{document['resource']} {document['title']!r} ({document['id']}): "
+                f"{document['change']}{was}"
+            )
+            for sentence in document["words"]:
+                self.stdout.write(f"  {sentence}")
+            if document["problem"]:
+                self.stdout.write(f"  {document['problem']}")
+
+
+def _side(words: str) -> Side:
+    try:
+        slug, which = split(words)
+        return side(find_environment(slug), which)
+    except RuleBroken as error:
+        raise BadInputError(str(error)) from error
+
+
+def _facts(before: Side, after: Side, *, in_full: bool) -> dict[str, Any]:
+    found = comparison.rows(before, after)
+    counts = comparison.counts(found)
+    both = total({resource.name: one for resource, one in counts})
+    return {
+        "status": "done",
+        "before": before.ref,
+        "after": after.ref,
+        "message": f"{before.words} → {after.words}: {_summary(both)}.",
+        "resources": [
+            {
+                "resource": resource.name,
+                "added": one.added,
+                "changed": one.changed,
+                "removed": one.removed,
+                "noise": one.noise,
+            }
+            for resource, one in counts
+        ],
+        "documents": [
+            _document(before, after, row) for row in found if row.kind is not Change.NOISE
+        ]
+        if in_full
+        else [],
+    }
+
+
+def _summary(both: Counts) -> str:
+    if not both.any:
+        return "nothing differs but noise" if both.noise else "both are equal"
+    said = {"added": both.added, "changed": both.changed, "removed": both.removed}
+    return ", ".join(f"{count} {what}" for what, count in said.items() if count)
+
+
+def _document(before: Side, after: Side, row: Row) -> dict[str, Any]:
+    details = comparison.details(before.content, after.content, row.resource.name, row.change)
+    return {
+        "resource": row.resource.name,
+        "id": row.id,
+        "title": row.title,
+        "change": row.kind.value,
+        "was": row.old_id or row.was,
+        "words": [one.text for one in details.sentences],
+        "problem": details.problem,
+        "fields": [_field(one) for one in details.real],
+    }
+
+
+def _field(one: FieldChange) -> dict[str, Any]:
+    return {
+        "place": one.place,
+        "change": one.kind.value,
+        "before": _plain(one.before),
+        "after": _plain(one.after),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without the tags of its masks."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return shown(value) if isinstance(value, str) else value
