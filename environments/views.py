@@ -18,6 +18,7 @@ from environments.dashboards import Figures, figures, markers
 from environments.documents import title
 from environments.elastic import ElasticError
 from environments.models import Environment
+from environments.pictures import shown_flow
 
 
 @console_page
@@ -117,12 +118,17 @@ def documents(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
 def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> HttpResponse:
     """Show one document, decoded, with its secrets masked."""
     environment, kind = _resource(request, slug, resource)
-    problem, text, name = "", "", doc_id
+    problem, text, name, flow = "", "", doc_id, None
     try:
         found = read_document(environment, kind, doc_id)
         if found is None:
             raise Http404
-        text, name = as_text(found), title(doc_id, found)
+        name = title(doc_id, found)
+        # The text of a large flow is many times its picture: it has an address of its own.
+        if kind.name == "flow" and "text" not in request.GET:
+            flow = shown_flow(found)
+        if flow is None:
+            text = as_text(found)
     except ElasticError as error:
         problem = str(error)
     return show(
@@ -133,5 +139,6 @@ def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> Htt
         shown=environment,
         resource=kind,
         text=text,
+        flow=flow,
         problem=problem,
     )

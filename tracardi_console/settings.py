@@ -230,7 +230,7 @@ def badge(_request: HttpRequest) -> list[str] | None:
     return ["Demo", "info"] if DEMO else None
 
 
-_STYLES = ("theme", "page", "tables", "progress", "charts", "compare")
+_STYLES = ("theme", "page", "tables", "progress", "charts", "compare", "flow")
 UNFOLD = {
     "SITE_TITLE": "Tracardi Console",
     "SITE_HEADER": "Tracardi Console",
@@ -244,7 +244,7 @@ UNFOLD = {
     "ENVIRONMENT": badge,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": served("favicon.svg")}],
     "STYLES": [served(f"{n}.css") for n in _STYLES],
-    "SCRIPTS": [served("unfold-csp.js")],
+    "SCRIPTS": [served("unfold-csp.js"), served("flow.js")],
     "SIDEBAR": {
         "show_search": False,
         "navigation": "tracardi_console.site.navigation",
