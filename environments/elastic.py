@@ -96,11 +96,9 @@ class _Fast(serializer.JSONSerializer):
         """
         try:
             return msgspec.json.decode(s)
-        except UnicodeEncodeError:
-            # A surrogate that stands alone, as a document's text may hold one.
+        except (UnicodeEncodeError, msgspec.DecodeError):
+            # A surrogate that stands alone, as it is or escaped: a document's text may hold one.
             return super().loads(s)
-        except msgspec.DecodeError as error:
-            raise elasticsearch.SerializationError(s, error) from error
 
 
 class _Verbatim(serializer.JSONSerializer):
