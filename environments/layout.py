@@ -103,12 +103,12 @@ def _middle(near: Mapping[str, list[str]], place: Mapping[str, float]) -> Callab
     return key
 
 
-def _columns(rows: Sequence[Sequence[str]], edges: Collection[Pair]) -> dict[str, float]:
-    """Return how far right each id stands, in boxes: near its neighbours, one apart at least."""
+def aligned(rows: Sequence[Sequence[str]], edges: Collection[Pair]) -> dict[str, float]:
+    """Return how far along its row each id stands, in boxes: near its neighbours, one apart."""
     near = _neighbours((one for row in rows for one in row), [*edges, *((b, a) for a, b in edges)])
     at = {one: number - (len(row) - 1) / 2 for row in rows for number, one in enumerate(row)}
     for _ in range(_SWEEPS):
-        for row in rows:
+        for row in filter(None, rows):
             key = _middle(near, at)
             wanted = [key(one) for one in row]
             for number in range(1, len(row)):
@@ -124,7 +124,7 @@ def anew(ids: Sequence[str], edges: Collection[Pair], step: Point) -> dict[str, 
     rows: list[list[str]] = []
     for row in untangled(layers(ids, edges), edges):
         rows.extend(row[start : start + WIDEST] for start in range(0, len(row), WIDEST))
-    columns = _columns(rows, edges)
+    columns = aligned(rows, edges)
     left = min(columns.values(), default=0.0)
     return {
         one: (round((columns[one] - left) * step[0], 1), number * step[1])

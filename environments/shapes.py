@@ -4,9 +4,10 @@ Pure: no Django, no I/O. Shapes carry classes alone: colours are in the style sh
 because the content security policy refuses inline styles. Every text from a document is escaped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Final
 from unicodedata import east_asian_width
 
@@ -205,14 +206,22 @@ def down(start: tuple[float, float], end: tuple[float, float]) -> tuple[str, flo
 BESIDE: Final = 130
 
 
-def across(start: tuple[float, float], end: tuple[float, float]) -> tuple[str, float, float]:
-    """Return an arrow's path from left to right, and its middle."""
-    (x, y), (to_x, to_y) = start, end
-    pull = max(24.0, (to_x - x) / 2)
-    curve = f"C{number(x + pull)} {number(y)} {number(to_x - pull)} {number(to_y)}"
-    line = f"M{number(x)} {number(y)}{curve} {number(to_x)} {number(to_y)}"
-    head = f"M{number(to_x - 8)} {number(to_y - 4)}L{number(to_x)} {number(to_y)}"
-    return f"{line}{head}L{number(to_x - 8)} {number(to_y + 4)}", (x + to_x) / 2, (y + to_y) / 2
+def across(points: Sequence[tuple[float, float]]) -> tuple[str, float, float]:
+    """Return an arrow's path from left to right, and its middle.
+
+    Every second part is straight: there it passes a column in which it does not stop.
+    """
+    path = ""
+    for place, ((x, y), (to_x, to_y)) in enumerate(pairwise(points)):
+        path = path or f"M{number(x)} {number(y)}"
+        if place % 2:
+            path += f"L{number(to_x)} {number(to_y)}"
+        else:
+            middle = number((x + to_x) / 2)
+            path += f"C{middle} {number(y)} {middle} {number(to_y)} {number(to_x)} {number(to_y)}"
+    (x, y), (to_x, to_y) = points[0], points[-1]
+    path += f"M{number(to_x - 8)} {number(to_y - 4)}L{number(to_x)} {number(to_y)}"
+    return f"{path}L{number(to_x - 8)} {number(to_y + 4)}", (x + to_x) / 2, (y + to_y) / 2
 
 
 def _head(x: float, y: float, wide: float, tall: float) -> str:
@@ -232,14 +241,16 @@ def arrow(
     return f'<g class="tc-flow-edge{marked} {css}">{title(tip)}<path d="{path}"/>{note}</g>'
 
 
-def picture(width: float, height: float, parts: Iterable[str], named: str, described: str) -> Svg:
+def picture(
+    width: float, height: float, parts: Iterable[str], named: str, described: str, css: str = ""
+) -> Svg:
     """Return a whole picture; `named` and `described` are ids of the page's elements.
 
     A small one shrinks a little where that spares the reader from scrolling. Of a large one that is
     shown whole, the marks are drawn so thick that they are found.
     """
     wide, tall = number(width), number(height)
-    size = " tc-flow-picture--small" if width <= _SMALL else ""
+    size = f" {css}" if css else " tc-flow-picture--small" if width <= _SMALL else ""
     if max(width, height) > _LARGE:
         size = f"{size} tc-flow-picture--large"
     return Svg(

@@ -11,6 +11,7 @@ urlpatterns = [
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
     ),
+    path("environment/<slug:slug>/way/", views.way, name="way"),
     # An id may hold slashes.
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<path:doc_id>",

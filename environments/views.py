@@ -2,6 +2,7 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -9,7 +10,7 @@ from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
 from accounts.web import FilterForm, console_page, paged, show
-from environments.browser import MOST, as_text, browsable
+from environments.browser import MOST, MOST_ON_WAY, as_text, browsable, on_the_way
 from environments.browser import document as read_document
 from environments.browser import documents as read_documents
 from environments.catalogue import Resource
@@ -17,8 +18,11 @@ from environments.charts import DEFAULT_SPAN, SPANS, draw, edges, period
 from environments.dashboards import Figures, figures, markers
 from environments.documents import title
 from environments.elastic import ElasticError
+from environments.flowgraph import shown
 from environments.models import Environment
 from environments.pictures import shown_flow
+from environments.waypictures import way_view
+from environments.ways import WORDS, read_ways
 
 
 @console_page
@@ -70,15 +74,20 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
-def _resource(request: HttpRequest, slug: str, name: str) -> tuple[Environment, Resource]:
-    """Return an environment whose configuration this person may browse, and one resource of it."""
+def _environment(request: HttpRequest, slug: str) -> Environment:
+    """Return an environment whose configuration this person may browse."""
     user = request.user
     if not isinstance(user, User):
         raise Http404
-    environment = get_object_or_404(
+    return get_object_or_404(
         Environment.objects.visible_to(user, Verb.VIEW_CONFIGURATION).select_related("cluster"),
         slug=slug,
     )
+
+
+def _resource(request: HttpRequest, slug: str, name: str) -> tuple[Environment, Resource]:
+    """Return an environment whose configuration this person may browse, and one resource of it."""
+    environment = _environment(request, slug)
     resource = browsable(environment, name)
     if resource is None:
         raise Http404
@@ -120,12 +129,13 @@ def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> Htt
     environment, kind = _resource(request, slug, resource)
     problem, text, name, flow = "", "", doc_id, None
     try:
-        found = read_document(environment, kind, doc_id)
+        # The text of a large flow is many times its picture: it has an address of its own.
+        pictured = kind.name == "flow" and "text" not in request.GET
+        found = read_document(environment, kind, doc_id, ("backup",) if pictured else ())
         if found is None:
             raise Http404
-        name = title(doc_id, found)
-        # The text of a large flow is many times its picture: it has an address of its own.
-        if kind.name == "flow" and "text" not in request.GET:
+        name = shown(title(doc_id, found))
+        if pictured:
             flow = shown_flow(found)
         if flow is None:
             text = as_text(found)
@@ -140,5 +150,46 @@ def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> Htt
         resource=kind,
         text=text,
         flow=flow,
+        doc_id=doc_id,
+        is_on_way=kind.name in WORDS,
+        problem=problem,
+    )
+
+
+@console_page
+@require_GET
+def way(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the way of an event through the configuration, or the part around one document.
+
+    `around` is the document's resource and its id, with a slash between them.
+    """
+    environment = _environment(request, slug)
+    resource, _, doc_id = request.GET.get("around", "").partition("/")
+    key = (resource, doc_id)
+    problem, name, read, view = "", "", None, None
+    try:
+        read = on_the_way(environment)
+        ways = read_ways(read.documents)
+        if doc_id:
+            if key not in ways.stops:
+                raise Http404
+            name = ways.stops[key].title
+        view = way_view(
+            ways,
+            lambda key: reverse("environments:document", args=[environment.slug, *key]),
+            [key] if doc_id else None,
+        )
+    except ElasticError as error:
+        problem = str(error)
+    return show(
+        request,
+        "environments/way.html",
+        f"The way of an event around {name}" if name else f"The way of an event in {environment}",
+        status=503 if problem else 200,
+        shown=environment,
+        way=view,
+        around=name,
+        partial=read.partial if read else (),
+        most=MOST_ON_WAY,
         problem=problem,
     )

@@ -25,6 +25,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "environments:dashboard": ("get", S, (503, 503, 503)),
     "environments:documents": ("get", "flows", (503, 503, 503)),
     "environments:document": ("get", "flow", (503, 503, 503)),
+    "environments:way": ("get", S, (503, 503, 503)),
     "promotion:environments": ("get", "", (200, 200, 200)),
     "promotion:environment": ("get", S, (200, 200, 200)),
     "promotion:capture": ("post", S, (302, 302, 403)),
@@ -199,6 +200,7 @@ def test_an_environment_that_was_not_granted_is_not_there(
     for name in (
         "environments:documents",
         "environments:document",
+        "environments:way",
         "promotion:environment",
         "promotion:build",
         "promotion:promotion",

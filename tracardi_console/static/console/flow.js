@@ -47,13 +47,18 @@
     for (const panels of document.querySelectorAll(".tc-flow-panels")) {
       const first =
         panels.querySelector('.tc-flow-node[class*="tc-flow-mark--"]') ||
-        panels.querySelector(".tc-flow-node");
+        panels.querySelector(".tc-flow-node--focus") ||
+        panels.querySelector(".tc-flow-picture:not(.tc-flow-picture--way) .tc-flow-node");
       const frame = first && first.closest(".tc-flow-wrap");
       if (frame) {
         const box = first.getBoundingClientRect();
         const around = frame.getBoundingClientRect();
-        frame.scrollLeft += box.left + box.width / 2 - around.left - around.width / 2;
-        frame.scrollTop += Math.max(0, box.bottom - around.top - around.height * 0.6);
+        if (box.left < around.left || box.right > around.right) {
+          frame.scrollLeft += box.left + box.width / 2 - around.left - around.width / 2;
+        }
+        if (box.bottom > around.bottom) {
+          frame.scrollTop += box.bottom - around.top - around.height * 0.6;
+        }
       }
     }
     openTarget();
