@@ -18,6 +18,7 @@ from environments.elastic import (
 )
 from environments.engines import engine_of
 from promotion.again import again
+from promotion.answers import flat, is_flooded, marks_of, state_of
 from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown, Temporary
 from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
@@ -36,18 +37,6 @@ CAPACITY_SETTINGS: Final = (
     "*.cluster.routing.allocation.disk.threshold_enabled,"
     "*.cluster.routing.allocation.disk.watermark.flood_stage,*.cluster.max_shards_per_node,"
     "*.cluster.routing.allocation.total_shards_limit"
-)
-_BYTES: Final = {"kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4, "pb": 1024**5}
-# They differ between equal indices, or move without a change of meaning.
-_VOLATILE: Final = (
-    "index.blocks.",
-    "index.uuid",
-    "index.creation_date",
-    "index.version.",
-    "index.provided_name",
-    "index.resize.",
-    "index.routing.allocation.initial_recovery.",
-    "index.history.uuid",
 )
 
 
@@ -131,8 +120,8 @@ class ClusterReader:
         engine = engine_of(self._about or self._ask("GET", "/"))
         settings: dict[str, Any] = {}
         for level in ("defaults", "persistent", "transient"):
-            settings |= _flat(raw.get(level, {}))
-        flooded = [disk["node"] for disk in disks if _is_flooded(disk, settings)]
+            settings |= flat(raw.get(level, {}))
+        flooded = [disk["node"] for disk in disks if is_flooded(disk, settings)]
         limit = settings.get("cluster.max_shards_per_node")
         free = None
         if limit is not None:
@@ -158,8 +147,7 @@ class ClusterReader:
                     "filter_path": "metadata.indices,blocks.global",
                 },
             )
-            # It has just started, and answers as if there were no index at all.
-            if NOT_RECOVERED in answer.get("blocks", {}).get("global", {}):
+            if _has_just_started(answer):
                 raise _incomplete(INCOMPLETE)
             return answer
 
@@ -167,7 +155,7 @@ class ClusterReader:
             with translated():
                 answer = again(partial(ask, part))
             indices = answer.get("metadata", {}).get("indices", {})
-            found |= {name: _state(name, facts) for name, facts in indices.items()}
+            found |= {name: state_of(name, facts) for name, facts in indices.items()}
         return found
 
     def marks(self, names: Sequence[str]) -> dict[str, ShardMarks]:
@@ -185,7 +173,7 @@ class ClusterReader:
         for part in batches(names):
             path, params = f"/{part}/_stats/docs", {"level": "shards"}
             answer = self.connection.request("GET", path, params=params)
-            found |= {name: _marks(facts["shards"]) for name, facts in answer["indices"].items()}
+            found |= {name: marks_of(facts["shards"]) for name, facts in answer["indices"].items()}
             failed += answer["_shards"]["failed"]
         absent = [name for name in names if name not in found]
         if absent or failed:
@@ -221,20 +209,30 @@ class ClusterReader:
             ask = partial(self.connection.request, "GET", f"/{part}/_stats/docs")
             answer = again(partial(ask, params={"level": "shards", **params}))
             for name, facts in answer["indices"].items():
-                found[name] = (facts["uuid"], _marks(facts["shards"]).max_seq_no)
+                found[name] = (facts["uuid"], marks_of(facts["shards"]).max_seq_no)
         return found
 
     def refresh(self, names: Sequence[str]) -> None:
         """See `Reader.refresh`."""
 
         def send(part: str) -> None:
-            answer = self.connection.request("POST", f"/{part}/_refresh")
+            try:
+                answer = self.connection.request("POST", f"/{part}/_refresh")
+            except Refused as error:
+                # Asked of a node that has just started, a refresh alone says "no such index".
+                if error.missing and self._is_starting():
+                    raise _incomplete(INCOMPLETE) from error
+                raise
             if answer["_shards"]["failed"]:
                 raise _incomplete("A refresh failed on a shard. Nothing was changed. Try again.")
 
         for part in batches(names):
             with translated():
                 again(partial(send, part))
+
+    def _is_starting(self) -> bool:
+        path, params = "/_cluster/state/blocks", {"filter_path": "blocks.global"}
+        return _has_just_started(self.connection.request("GET", path, params=params))
 
     def count(self, index: str) -> int:
         """See `Reader.count`."""
@@ -334,64 +332,6 @@ def _incomplete(message: str) -> Refused:
     return Refused(message, UNAVAILABLE, "", "")
 
 
-def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{before}{name}.")
-        else:
-            found[before + name] = value
-    return found
-
-
-def _is_flooded(disk: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    if settings.get("cluster.routing.allocation.disk.threshold_enabled") == "false":
-        return False
-    # A row for shards without a node has no disk.
-    total, free = disk.get("disk.total"), disk.get("disk.avail")
-    if total is None or free is None:
-        return False
-    mark = str(settings.get("cluster.routing.allocation.disk.watermark.flood_stage", "95%"))
-    if mark.endswith("%"):
-        return int(free) < int(total) * (1 - float(mark[:-1]) / 100)
-    if (ratio := _number(mark)) is not None:
-        return int(free) < int(total) * (1 - ratio)
-    unit = _BYTES.get(mark.lstrip("0123456789.").lower(), 1)
-    return int(free) < float(mark.rstrip("abcdefghijklmnopqrstuvwxyzKMGTPB")) * unit
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _state(name: str, facts: Mapping[str, Any]) -> IndexState:
-    settings = facts["settings"]
-    lasting = {k: v for k, v in settings.items() if not k.startswith(_VOLATILE)}
-    mapping = facts["mappings"].get("_doc", {})
-    return IndexState(
-        name=name,
-        uuid=settings["index.uuid"],
-        aliases=tuple(sorted(facts["aliases"])),
-        mapping_version=facts["mapping_version"],
-        mapping=mapping,
-        settings=lasting,
-        settings_digest=digest(lasting),
-        write_blocked=settings.get("index.blocks.write") == "true",
-    )
-
-
-def _marks(shards: Mapping[str, Any]) -> ShardMarks:
-    primaries = [
-        copy["seq_no"]
-        for number in sorted(shards, key=int)
-        for copy in shards[number]
-        if copy["routing"]["primary"]
-    ]
-    return ShardMarks(
-        tuple(seq["max_seq_no"] for seq in primaries),
-        # What not every copy in sync has yet could still be lost, and its number be used again.
-        tuple(min(seq["local_checkpoint"], seq["global_checkpoint"]) for seq in primaries),
-    )
+def _has_just_started(state: Mapping[str, Any]) -> bool:
+    """Answer whether a node has not read its own state back: it answers as if it held nothing."""
+    return NOT_RECOVERED in state.get("blocks", {}).get("global", {})
