@@ -41,6 +41,20 @@ def _finite(word: str) -> float:
     return number
 
 
+# Made once: to make them for each of many thousand documents takes as long as a small one's work.
+_decoder: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_encoder: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
+def _loaded(raw: bytes | str) -> Any:
+    """Do what `json.loads` does, without NaN, infinities and floats that turn into one."""
+    if isinstance(raw, bytes):
+        raw = raw.decode(json.detect_encoding(raw), "surrogatepass")
+    return _decoder.decode(raw)
+
+
 def parse(raw: bytes | str) -> dict[str, Any]:
     """Return a document's `_source`; integers of any size are kept in full.
 
@@ -48,7 +62,7 @@ def parse(raw: bytes | str) -> dict[str, Any]:
         DocumentError: it is no JSON object, or holds a number that cannot be kept.
     """
     try:
-        value = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+        value = _loaded(raw)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DocumentError("It is no readable JSON.") from error
     except ValueError as error:
@@ -66,9 +80,7 @@ def canonical(value: object) -> bytes:
         DocumentError: the value holds NaN or an infinity, or something that is not JSON.
     """
     try:
-        text = json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        text = _encoder.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise DocumentError("It holds a value that JSON cannot carry.") from error
     # A surrogate may stand alone in a JSON string.
@@ -94,7 +106,7 @@ def _decode_field(value: object) -> object:
     if unpacker.unconsumed_tail:
         raise DocumentError(f"A field unpacks to more than {MAX_DECODED_BYTES:,} bytes.")
     try:
-        return json.loads(plain, parse_constant=_refuse_constant, parse_float=_finite)
+        return _loaded(plain)
     except (ValueError, RecursionError):
         return value
 
