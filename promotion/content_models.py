@@ -32,3 +32,15 @@ class StoredTree(models.Model):
     @property
     def digests(self) -> TreeDigests:
         return TreeDigests(self.digest, self.exact, self.content, self.count, self.size)
+
+
+class StoredLinks(models.Model):
+    """What the documents of a tree refer to, encrypted as the tree is."""
+
+    tree = models.OneToOneField(
+        StoredTree, primary_key=True, on_delete=models.CASCADE, related_name="kept_links"
+    )
+    body = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"links of {self.tree_id[:12]}"

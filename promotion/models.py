@@ -11,6 +11,7 @@ from accounts.models import User
 from environments.models import Environment
 from promotion.batch_models import Batch
 from promotion.content_models import Blob as Blob
+from promotion.content_models import StoredLinks as StoredLinks
 from promotion.content_models import StoredTree as StoredTree
 from promotion.drift_models import Drift as Drift
 from promotion.drift_models import Watch as Watch
@@ -119,6 +120,8 @@ class Review(models.Model):
     content = models.CharField(max_length=64)
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
     comment = models.TextField(blank=True)
+    # The warnings that were acknowledged by name.
+    acknowledged = models.JSONField(default=list, blank=True)
     reviewed_by = models.ForeignKey(User, on_delete=models.PROTECT)
     reviewed_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,15 +1,16 @@
 """The content of builds in the database; implements `promotion.engine.ports.Content`."""
 
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from environments.crypto import decrypt, encrypt
+from environments.links import Links
 from promotion.engine.manifest import Entry, Tree, oid_of
+from promotion.kept_links import KeptLinks, compute
 from promotion.models import Blob, StoredTree
+from promotion.sealing import open_sealed, seal
 
 # Both trees of a large resource, at some 500 bytes a document.
 RECENT_ENTRIES: Final = 250_000
@@ -62,14 +63,6 @@ def _bound(kept: dict[str, Any], count: Callable[[Any], int]) -> None:
         total -= count(kept.pop(name))
 
 
-def _seal(plain: bytes) -> bytes:
-    return encrypt(zlib.compress(plain, 1))
-
-
-def _open(body: bytes | memoryview) -> bytes:
-    return zlib.decompress(decrypt(bytes(body)))
-
-
 def _parts(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     """Yield entries in parts that are few enough for a statement, and small enough for memory."""
     part: list[Entry] = []
@@ -86,6 +79,9 @@ def _parts(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 class DatabaseContent:
     """Blobs and trees, encrypted at rest, each kept once however many builds share it."""
+
+    def __init__(self) -> None:
+        self._links = KeptLinks(self.keep_blobs)
 
     def known(self, oids: Iterable[str]) -> set[str]:
         """See `Content.known`."""
@@ -109,7 +105,7 @@ class DatabaseContent:
         """See `Content.keep_blobs`."""
         have = self.known(sources)
         Blob.objects.bulk_create(
-            [Blob(oid=oid, body=_seal(raw)) for oid, raw in sources.items() if oid not in have],
+            [Blob(oid=oid, body=seal(raw)) for oid, raw in sources.items() if oid not in have],
             batch_size=_BATCH,
             # Another capture may have kept the same document a moment ago.
             ignore_conflicts=True,
@@ -126,7 +122,7 @@ class DatabaseContent:
                     "content": tree.content,
                     "count": len(tree.entries),
                     "size": tree.size,
-                    "body": _seal(self._packed(tree)),
+                    "body": seal(self._packed(tree)),
                 },
             )
         _remember(tree.digest, tree)
@@ -147,7 +143,7 @@ class DatabaseContent:
         """See `Content.tree`."""
         tree = _recent.get(digest)
         if tree is None:
-            body = _open(StoredTree.objects.get(digest=digest).body)
+            body = open_sealed(StoredTree.objects.get(digest=digest).body)
             tree = self._parted(body) or Tree.unpack(body)
             _remember(digest, tree)
         return tree
@@ -163,17 +159,39 @@ class DatabaseContent:
         found = {oid: _recent_chunks[oid] for oid in whole.chunks if oid in _recent_chunks}
         absent = [oid for oid in whole.chunks if oid not in found]
         for oid, blob in Blob.objects.in_bulk(absent).items():
-            found[oid] = msgspec.msgpack.decode(_open(blob.body), type=tuple[Entry, ...])
+            found[oid] = msgspec.msgpack.decode(open_sealed(blob.body), type=tuple[Entry, ...])
             _remember_chunk(oid, found[oid])
         return Tree.of(whole.resource, (one for oid in whole.chunks for one in found[oid]))
 
+    def keep_links(self, digest: str, links: Mapping[str, Links]) -> None:
+        """See `Content.keep_links`."""
+        self._links.keep(digest, links)
+
+    def links(self, digest: str) -> dict[str, Links]:
+        """See `Content.links`. Where none are kept they are found anew; nothing is written."""
+        found = self._links.get(digest)
+        if found is None:
+            tree = self.tree(digest)
+            found = compute(tree, self.sources(tree))
+            self._links.remember(digest, found)
+        return found
+
+    def prefetch_links(self, digests: Iterable[str]) -> None:
+        """Open the links of several trees with one query."""
+        self._links.prefetch(digests)
+
+    def keep_absent_links(self, digests: Iterable[str]) -> None:
+        """Keep the links of those trees that were made before links were kept."""
+        for digest in self._links.absent(digests):
+            self.keep_links(digest, self.links(digest))
+
     def source(self, oid: str) -> bytes:
         """Return one document's exact bytes."""
-        return _open(Blob.objects.get(oid=oid).body)
+        return open_sealed(Blob.objects.get(oid=oid).body)
 
     def sources(self, tree: Tree) -> Iterator[tuple[str, bytes]]:
         """See `Sources.sources`; holds a batch in memory."""
         for entries in _parts(tree.entries):
             blobs = Blob.objects.in_bulk([entry.oid for entry in entries])
             for entry in entries:
-                yield entry.id, _open(blobs[entry.oid].body)
+                yield entry.id, open_sealed(blobs[entry.oid].body)

@@ -1,12 +1,14 @@
 """Reads an environment's promoted resources as one consistent cut (docs/promotion.md)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from environments.findings import Finding, Severity
+from environments.links import Linker, Links
 from environments.naming import NameKind, Naming
 from promotion.engine.errors import CaptureUnsettled, PreflightFailed
-from promotion.engine.manifest import Entry, Tree, TreeDigests, describe, oid_of
+from promotion.engine.manifest import Entry, Tree, TreeDigests, oid_of, read_document
 from promotion.engine.ports import (
     Captured,
     CapturedResource,
@@ -149,13 +151,27 @@ def read_tree(
         UnreadableDocument: a document is too large or cannot be kept exactly.
     """
     reader.refresh([index])
-    tree = Tree.of(resource, _described(content, resource, reader.read(index), {}, limit))
-    content.keep_tree(tree)
-    return TreeDigests.of(tree)
+    everything = _described(content, resource, reader.read(index), _Read(), limit)
+    return _keep(content, resource, everything)
 
 
 def _holds(held: CapturedResource | None, state: IndexState, now: Fingerprint) -> bool:
     return held is not None and held.index == state.name and held.fingerprint == now
+
+
+@dataclass
+class _Read:
+    """What was read of an index: its documents by id, and the links of those that have any."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    links: dict[str, Links] = field(default_factory=dict)
+
+
+def _keep(content: Content, resource: str, read: _Read) -> TreeDigests:
+    tree = Tree.of(resource, read.entries.values())
+    content.keep_tree(tree)
+    content.keep_links(tree.digest, read.links)
+    return TreeDigests.of(tree)
 
 
 def _read(
@@ -166,20 +182,20 @@ def _read(
     held: CapturedResource | None,
     limit: int,
 ) -> TreeDigests:
-    known = content.tree(held.tree.digest).by_id if held is not None else {}
-    tree = None
+    known = _Read()
+    if held is not None:
+        digest = held.tree.digest
+        known = _Read(content.tree(digest).by_id, content.links(digest))
     if held is not None and _continues(held, state):
         (above,) = held.fingerprint.max_seq_no
         written = _described(content, resource, reader.read(state.name, above=above), known, limit)
-        both = {**known, **{entry.id: entry for entry in written}}
+        links = {i: links for i, links in known.links.items() if i not in written.entries}
+        both = _Read({**known.entries, **written.entries}, {**links, **written.links})
         # Fewer are there where some were deleted: which ones, only reading all of it tells.
-        if reader.count(state.name) == len(both):
-            tree = Tree.of(resource, both.values())
-    if tree is None:
-        everything = _described(content, resource, reader.read(state.name), known, limit)
-        tree = Tree.of(resource, everything)
-    content.keep_tree(tree)
-    return TreeDigests.of(tree)
+        if reader.count(state.name) == len(both.entries):
+            return _keep(content, resource, both)
+    everything = _described(content, resource, reader.read(state.name), known, limit)
+    return _keep(content, resource, everything)
 
 
 def _continues(held: CapturedResource, state: IndexState) -> bool:
@@ -195,22 +211,25 @@ def _described(
     content: Content,
     resource: str,
     found: Iterable[tuple[str, bytes]],
-    known: Mapping[str, Entry],
+    known: _Read,
     limit: int,
-) -> list[Entry]:
-    entries: list[Entry] = []
+) -> _Read:
+    read, linker = _Read(), Linker()
     fresh: dict[str, bytes] = {}
     size = 0
     for doc_id, source in found:
-        entry = known.get(doc_id)
+        entry, links = known.entries.get(doc_id), known.links.get(doc_id)
         # Equal bytes need no parsing.
         if entry is None or entry.oid != oid_of(source):
-            entry = describe(resource, doc_id, source, limit=limit)
+            entry, links = read_document(linker, resource, doc_id, source, limit=limit)
             fresh[entry.oid] = source
             size += len(source)
             if len(fresh) >= BATCH or size >= BATCH_BYTES:
                 content.keep_blobs(fresh)
                 fresh, size = {}, 0
-        entries.append(entry)
+        read.entries[doc_id] = entry
+        if links is not None:
+            # As the entry's, or one that it equals: no second copy of an id.
+            read.links[entry.id] = links
     content.keep_blobs(fresh)
-    return entries
+    return read

@@ -11,6 +11,7 @@ from typing import Self
 import msgspec
 
 from environments import documents
+from environments.links import Linker, Links
 from promotion.engine.errors import UnreadableDocument
 
 FORMAT = 1
@@ -41,7 +42,14 @@ def oid_of(source: bytes) -> str:
 
 
 def describe(resource: str, doc_id: str, source: bytes, *, limit: int) -> Entry:
-    """Digest one document.
+    """Digest one document. Raises as `read_document`."""
+    return read_document(Linker(), resource, doc_id, source, limit=limit)[0]
+
+
+def read_document(
+    linker: Linker, resource: str, doc_id: str, source: bytes, *, limit: int
+) -> tuple[Entry, Links | None]:
+    """Digest one document, and find what it refers to; None where there is nothing to say.
 
     Raises:
         UnreadableDocument: it has more than `limit` bytes, or is no JSON that can be kept exactly.
@@ -54,20 +62,29 @@ def describe(resource: str, doc_id: str, source: bytes, *, limit: int) -> Entry:
         )
     try:
         value = documents.parse(source)
+        # Decoded once: what is packed in a flow may be long.
+        plain = documents.decoded(resource, value)
         noise = documents.is_noise_document(resource, doc_id)
-        return Entry(
+        content = documents.exact_digest(documents.without_noise(resource, plain))
+        entry = Entry(
             id=doc_id,
             oid=oid_of(source),
             exact=documents.exact_digest(value),
-            content="" if noise else documents.content_digest(resource, value),
+            content="" if noise else content,
             title=documents.title(doc_id, value),
             size=len(source),
         )
+        return entry, linker.links(resource, doc_id, plain)
     except documents.DocumentError as error:
         raise UnreadableDocument(
             f"Document {doc_id!r} of resource {resource} cannot be captured: {error} "
             "Nothing was captured."
         ) from error
+
+
+def chunk_of(doc_id: str) -> int:
+    """Return which of the CHUNKS parts of a large list a document is in, in whatever list."""
+    return zlib.crc32(doc_id.encode("utf-8", "surrogatepass")) % CHUNKS
 
 
 _id = attrgetter("id")
@@ -119,8 +136,7 @@ class Tree:
         """
         parts: list[list[Entry]] = [[] for _ in range(CHUNKS)]
         for entry in self.entries:
-            name = entry.id.encode("utf-8", "surrogatepass")
-            parts[zlib.crc32(name) % CHUNKS].append(entry)
+            parts[chunk_of(entry.id)].append(entry)
         return [tuple(part) for part in parts]
 
     @classmethod

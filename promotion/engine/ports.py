@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 
 from environments.documents import canonical
 from environments.engines import Engine
+from environments.links import Links
 from promotion.engine.manifest import Manifest, Tree, TreeDigests
 
 
@@ -223,6 +224,12 @@ class Content(Protocol):
 
     def tree(self, digest: str) -> Tree:
         """Return a kept tree."""
+
+    def keep_links(self, digest: str, links: Mapping[str, Links]) -> None:
+        """Keep what the documents of a kept tree refer to, by id; again is harmless."""
+
+    def links(self, digest: str) -> dict[str, Links]:
+        """Return what the documents of a kept tree refer to, by id; most may be absent."""
 
 
 @dataclass(frozen=True)
