@@ -13,6 +13,7 @@ from accounts.audit import request_actor
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show
+from environments.findings import errors, warnings
 from environments.models import Environment
 from promotion.buttons import (
     build_url,
@@ -23,6 +24,7 @@ from promotion.buttons import (
     rehearse_button,
 )
 from promotion.common import done, environment_filter, environment_for, signed_in
+from promotion.dependencies import findings_of
 from promotion.engine.diff import Change, compare
 from promotion.engine.errors import RuleBroken
 from promotion.engine.manifest import Tree, TreeDigests
@@ -36,6 +38,8 @@ WAITING = "waiting"
 Base = tuple[str, Mapping[str, TreeDigests]]
 # So many documents of a resource are listed; the counts are of all.
 MOST_LISTED = 200
+# So many findings about references are shown.
+MOST_FINDINGS = 100
 
 
 def visible_builds(request: HttpRequest) -> QuerySet[Build]:
@@ -127,6 +131,7 @@ def differences(before: Mapping[str, TreeDigests], after: Build) -> list[dict[st
             kinds = [change.kind for change in found]
             rows.append(
                 {
+                    "resource": name,
                     "label": after.environment.catalogue.get(name).label,
                     "changes": found[:MOST_LISTED],
                     "more": max(0, len(found) - MOST_LISTED),
@@ -178,6 +183,7 @@ def _build_page(
         if ready.can_prepare:
             buttons.append(prepare_button(shown))
         buttons.append(rehearse_button(shown, target))
+    due = findings_of(shown) if shown.is_reviewable else []
     return show(
         request,
         "promotion/build.html",
@@ -193,7 +199,11 @@ def _build_page(
             {"label": shown.environment.catalogue.get(name).label, "tree": part.tree}
             for name, part in shown.resources().items()
         ],
-        form=form or ReviewForm(initial={"content": shown.content}),
+        findings=due,
+        most_findings=f":{MOST_FINDINGS}",
+        findings_more=max(0, len(due) - MOST_FINDINGS),
+        stopping=len(errors(due)),
+        form=form or ReviewForm(due=warnings(due), initial={"content": shown.content}),
         may_review=made is None and shown.is_reviewable and bool(may(user, Verb.REVIEW, shown)),
         buttons=buttons,
     )
@@ -224,7 +234,7 @@ def capture_build(request: HttpRequest, slug: str) -> HttpResponse:
 def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Keep QA's verdict."""
     shown = _build(request, slug, number)
-    form = ReviewForm(request.POST)
+    form = ReviewForm(request.POST, due=warnings(findings_of(shown)))
     if not form.is_valid():
         return _build_page(request, shown, form, status=400)
     verdict = Review.Verdict(form.cleaned_data["verdict"])
@@ -236,6 +246,7 @@ def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             verdict,
             content=form.cleaned_data["content"],
             comment=form.cleaned_data["comment"],
+            acknowledged=form.codes(),
         )
         return f"{shown} is {verdict.value}."
 

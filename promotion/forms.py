@@ -1,10 +1,13 @@
 """Forms of the promotion pages."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
+from environments.findings import Finding
 from promotion.batches import MOST_PARALLEL, PARALLEL
 
 
@@ -18,6 +21,44 @@ class ReviewForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="What you tested. A rejection needs it.",
     )
+    acknowledged = forms.MultipleChoiceField(
+        required=False,
+        error_messages={
+            "invalid_choice": "What stands against it is not what you were shown. Look again."
+        },
+    )
+
+    def __init__(self, *args: Any, due: Sequence[Finding] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.due = {_shown(finding): finding for finding in due}
+        field = self.fields["acknowledged"]
+        if isinstance(field, forms.MultipleChoiceField):
+            field.choices = [(name, finding.message) for name, finding in self.due.items()]
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for each warning by itself; a rejection goes without."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        given = cleaned.get("acknowledged")
+        if cleaned.get("verdict") == "approved" and given is not None and set(self.due) - {*given}:
+            self.add_error("acknowledged", "Acknowledge each of these, or do not approve it.")
+        return cleaned
+
+    def codes(self) -> list[str]:
+        """Return the codes of what was acknowledged."""
+        return [self.due[name].code for name in self.cleaned_data["acknowledged"]]
+
+    def boxes(self) -> list[dict[str, Any]]:
+        """Return a check box for each warning, for a page."""
+        ticked = self.data.getlist("acknowledged") if isinstance(self.data, QueryDict) else []
+        return [
+            {"name": name, "finding": finding, "ticked": name in ticked}
+            for name, finding in self.due.items()
+        ]
+
+
+def _shown(finding: Finding) -> str:
+    """Return what tells a finding as it was shown: in other words it is another one."""
+    return hashlib.sha256(f"{finding.code}\0{finding.message}".encode()).hexdigest()[:16]
 
 
 class ConsentForm(forms.Form):

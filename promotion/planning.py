@@ -10,6 +10,7 @@ from environments.elastic import connect
 from environments.findings import Finding, Severity, errors
 from environments.models import Environment
 from environments.naming import NameKind
+from promotion.dependencies import configuration, configuration_of, judge
 from promotion.engine import preflight
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.diff import Counts, count
@@ -222,6 +223,9 @@ def check_build(build: Build, live: Live, target: Environment) -> None:
                 "Check staging's tenant and version, then capture again.",
             )
         )
+    else:
+        held = {name: held.tree for name, held in live.generation.resources.items()}
+        findings += judge(configuration_of(build), configuration(held), target)
     _raise_errors(findings)
 
 

@@ -1,5 +1,7 @@
 """What people do with the console: authorise, check, act, audit."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
 
@@ -8,8 +10,10 @@ from accounts.models import AuditEvent
 from accounts.policy import may
 from accounts.roles import Verb
 from environments.elastic import connect
+from environments.findings import Finding, errors, warnings
 from environments.models import Environment
 from promotion.cluster import ClusterReader
+from promotion.dependencies import findings_of
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.ports import Captured
@@ -62,6 +66,7 @@ def capture(actor: Actor, environment: Environment) -> Build:
             previous=latest.resources() if latest is not None and known else {},
             limit=settings.MAX_DOCUMENT_BYTES,
         )
+        DatabaseContent().keep_absent_links(r.tree.digest for r in found.resources.values())
     except PromotionError as error:
         failed = AuditEvent.Outcome.FAILED
         record(actor, "build.capture", environment, outcome=failed, reason=str(error))
@@ -118,24 +123,36 @@ def keep_build(
 
 
 def review(
-    actor: Actor, build: Build, verdict: Review.Verdict, *, content: str, comment: str = ""
+    actor: Actor,
+    build: Build,
+    verdict: Review.Verdict,
+    *,
+    content: str,
+    comment: str = "",
+    acknowledged: Collection[str] = (),
 ) -> Review:
     """Approve or reject a build's content, once, and return the review.
 
-    `content` is the digest that the reviewer was shown; a rejection needs a comment.
+    `content` is the digest that the reviewer was shown; a rejection needs a comment. An approval
+    needs the codes of all warnings about references in `acknowledged`, and that there is no error.
 
     Raises:
         NotAllowedError: the actor may not.
-        RuleBroken: the page was stale, there is a verdict already, or the comment is missing.
+        RuleBroken: the page was stale, there is a verdict already, the comment is missing, or
+            references stand against it, which are its findings then.
     """
     authorise(actor, Verb.REVIEW, f"build.{verdict.value}", build)
     if actor.user is None:
         raise NotAllowedError("Only a person reviews a build. Nothing was changed.")
-    problem = _review_problem(build, verdict, content, comment)
+    problem, due = _review_problem(build, verdict, content, comment), []
+    if not problem and verdict is Review.Verdict.APPROVED:
+        due = findings_of(build)
+        problem = _dangling_problem(build, due, acknowledged)
     if problem:
         failed = AuditEvent.Outcome.FAILED
         record(actor, f"build.{verdict.value}", build, outcome=failed, reason=problem)
-        raise RuleBroken(problem)
+        raise RuleBroken(problem, tuple(due))
+    agreed = [finding.to_dict() for finding in warnings(due)]
     try:
         with transaction.atomic():
             made = Review.objects.create(
@@ -144,9 +161,11 @@ def review(
                 content=build.content,
                 verdict=verdict,
                 comment=comment.strip(),
+                acknowledged=agreed,
                 reviewed_by=actor.user,
             )
-            record(actor, f"build.{verdict.value}", build, reason=made.comment)
+            detail = {"acknowledged": [f["message"] for f in agreed]} if agreed else None
+            record(actor, f"build.{verdict.value}", build, reason=made.comment, detail=detail)
             if verdict is Review.Verdict.APPROVED:
                 _prepare_approved(build)
     except IntegrityError as error:
@@ -155,6 +174,20 @@ def review(
             "Open the build again."
         ) from error
     return made
+
+
+def _dangling_problem(build: Build, due: list[Finding], acknowledged: Collection[str]) -> str:
+    """Return why references keep a build from being approved, or an empty string."""
+    if stopping := errors(due):
+        words = " ".join(f"{finding.message} {finding.remedy}" for finding in stopping[:5])
+        more = f" And {len(stopping) - 5} more." if len(stopping) > 5 else ""
+        return f"{build} cannot be approved. {words}{more} Your verdict was not kept."
+    missing = [f.message for f in warnings(due) if f.code not in acknowledged]
+    if missing:
+        words = " ".join(missing[:5])
+        more = f" And {len(missing) - 5} more." if len(missing) > 5 else ""
+        return f"Acknowledge this by name first: {words}{more} Your verdict was not kept."
+    return ""
 
 
 def _prepare_approved(build: Build) -> None:

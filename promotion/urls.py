@@ -6,6 +6,7 @@ from promotion import (
     batch_views,
     build_views,
     compare_views,
+    document_views,
     drift_views,
     environment_views,
     reconcile_views,
@@ -46,6 +47,12 @@ urlpatterns = [
     path("compare/document/", compare_views.compare_document, name="compare-document"),
     path("reviews/", build_views.reviews, name="reviews"),
     path("builds/<slug:slug>/<int:number>/", build_views.build, name="build"),
+    # An id may hold anything, slashes too: it is a part of the query.
+    path(
+        "builds/<slug:slug>/<int:number>/document/<slug:resource>/",
+        document_views.document,
+        name="document",
+    ),
     path("builds/<slug:slug>/<int:number>/review/", build_views.review_build, name="review"),
     path("builds/<slug:slug>/<int:number>/prepare/", build_views.prepare_build, name="prepare"),
     path("builds/<slug:slug>/<int:number>/promote/", views.promote_build, name="promote"),

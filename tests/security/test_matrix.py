@@ -11,7 +11,9 @@ from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.models import Cluster, Environment
 from promotion.batch_models import Batch, BatchItem
-from promotion.models import Build, Promotion, Review
+from promotion.engine.manifest import Entry, Tree, describe
+from promotion.models import Build, BuildPart, Promotion, Review
+from promotion.store import DatabaseContent
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a long enough phrase 7"
@@ -48,6 +50,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:compare-document": ("get", "", (404, 404, 403)),
     "promotion:reviews": ("get", "", (200, 200, 403)),
     "promotion:build": ("get", B, (200, 200, 404)),
+    "promotion:document": ("get", "document", (200, 200, 404)),
     "promotion:review": ("post-approve", B, (403, 302, 404)),
     "promotion:prepare": ("post", B, (302, 403, 404)),
     "promotion:promote": ("get", B, (200, 403, 404)),
@@ -79,6 +82,10 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "admin:accounts_user_delete": ("get", "person", (403, 403, 403)),
     "admin:accounts_user_history": ("get", "person", (200, 403, 403)),
 }
+# What an address needs besides its path.
+QUERIES = {"promotion:document": "?id=f1"}
+FLOW = b'{"name": "Flow", "production": ""}'
+NO_MARK = {"uuid": "u", "max_seq_no": [], "mapping_version": 0, "settings": ""}
 # Django's own: the same for everybody who is signed in, or without a view of ours behind it.
 COMMON = {
     "admin:login",
@@ -91,6 +98,10 @@ COMMON = {
     "admin:search",
     "admin:toggle_sidebar",
 }
+
+
+def flow_entry() -> Entry:
+    return describe("flow", "f1", FLOW, limit=1000)
 
 
 def names(resolver: URLResolver, prefix: str = "") -> set[str]:
@@ -123,6 +134,12 @@ def things() -> dict[str, list[object]]:
     build = Build.objects.create(
         environment=staging, number=1, content="c", exact="e", cluster_uuid="u", version="0.8.1"
     )
+    content, tree = DatabaseContent(), Tree.of("flow", [flow_entry()])
+    content.keep_blobs({tree.entries[0].oid: FLOW})
+    content.keep_tree(tree)
+    BuildPart.objects.create(
+        build=build, tree_id=tree.digest, index="i", mapping_digest="m", fingerprint=NO_MARK
+    )
     made = Promotion.objects.create(
         kind="promote", environment=production, build=build, status="running"
     )
@@ -135,6 +152,7 @@ def things() -> dict[str, list[object]]:
         "flows": [staging.slug, "flow"],
         "flow": [staging.slug, "flow", "f1"],
         "build": [staging.slug, 1],
+        "document": [staging.slug, 1, "flow"],
         "promotion": [made.pk],
         "batch": [batch.pk],
         "cluster": [cluster.pk],
@@ -158,7 +176,7 @@ def account(role: Role) -> User:
 
 def send(browser: Client, name: str, things: dict[str, list[object]]) -> int:
     method, kind, _expected = MATRIX[name]
-    url = reverse(name, args=things[kind])
+    url = reverse(name, args=things[kind]) + QUERIES.get(name, "")
     if method == "get":
         return browser.get(url, secure=True).status_code
     data = {"content": "c", "verdict": "approved"} if method == "post-approve" else {}

@@ -21,6 +21,13 @@ class Command(ActingCommand):
         ):
             verdict.add_argument(flag, dest="verdict", action="store_const", const=value)
         parser.add_argument("--comment", default="", help="why; a rejection needs one")
+        parser.add_argument(
+            "--acknowledge",
+            action="append",
+            default=[],
+            metavar="CODE",
+            help="acknowledge a warning about references, as a refusal with --json names it",
+        )
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
@@ -31,10 +38,12 @@ class Command(ActingCommand):
             options["verdict"],
             content=build.content,
             comment=options["comment"],
+            acknowledged=options["acknowledge"],
         )
         return {
             "message": f"{build} is {made.verdict}.",
             "build": options["build"],
             "verdict": made.verdict,
             "content": made.content,
+            "acknowledged": made.acknowledged,
         }
