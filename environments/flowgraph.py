@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from environments.masking import shown as without_tags
+
 # Beyond this a number is no place on a drawing.
 _FARTHEST: Final = 1e6
 _KINDS: Final[Mapping[str, str]] = {
@@ -99,7 +101,7 @@ class Comparison:
 def shown(text: str) -> str:
     """Return a document's text as a page may hold it; all that is displayed goes through here."""
     # Half a character, which JSON can carry and UTF-8 cannot.
-    return text.encode("utf-8", "replace").decode()
+    return without_tags(text).encode("utf-8", "replace").decode()
 
 
 def canonical_text(value: object) -> str:

@@ -1,10 +1,10 @@
 """Two sides compared, as pages: what differs by document, and one document by field."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
@@ -12,18 +12,14 @@ from django.views.decorators.http import require_GET
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, FilterForm, console_page, forbidden, paged, show
-from environments.browser import as_text
-from environments.catalogue import Resource, UnknownResourceError
 from environments.elastic import ElasticError
-from environments.masking import shown
 from environments.models import Environment
 from promotion import comparison
 from promotion.common import environment_for, signed_in
 from promotion.comparison import Details, Row
+from promotion.engine.dependencies import Use
 from promotion.engine.diff import Change, total
 from promotion.engine.errors import PromotionError, RuleBroken
-from promotion.engine.fields import FieldChange
-from promotion.engine.words import label, secret_words, words_of
 from promotion.models import Build, StoredGeneration
 from promotion.sides import LIVE, NOW, Side, side, split
 
@@ -54,6 +50,7 @@ class Item:
     row: Row
     url: str
     details: Details | None
+    touches: Sequence[Use]
 
     @property
     def said(self) -> list[tuple[str, str]]:
@@ -71,48 +68,8 @@ def anchor(place: str) -> str:
     return "f-" + "_".join(place.split())
 
 
-@dataclass(frozen=True)
-class FieldRow:
-    """One field of a document's page."""
-
-    anchor: str
-    label: str
-    place: str
-    kind: Change
-    before: str
-    after: str
-    # Where both are secret, or were: what became of it.
-    secret: str = ""
-
-    @property
-    def is_long(self) -> bool:
-        """Whether a value is scrolled in its cell: then it must be reachable by keyboard."""
-        return max(text.count("\n") + len(text) // 60 for text in (self.before, self.after)) > 12
-
-
-def _field_row(one: FieldChange, names: Mapping[str, str]) -> FieldRow:
-    texts = [_text(value) for value in (one.before, one.after)]
-    said = [shown(text) for text in texts]
-    hidden = texts != said
-    return FieldRow(
-        anchor(one.place),
-        label(tuple(names.get(step, step) for step in one.path)),
-        one.place,
-        one.kind,
-        "" if one.kind is Change.ADDED else said[0],
-        "" if one.kind is Change.REMOVED else said[1],
-        secret_words(one.before, one.after) if hidden and said[0] == said[1] else "",
-    )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return words_of(value) if value is None else as_text(value)
-
-
 @dataclass
-class _Asked:
+class Asked:
     """What an address asks for; a side that is not there has its reason in `problem`."""
 
     before: Side | None = None
@@ -122,9 +79,9 @@ class _Asked:
     refs: dict[str, str] = field(default_factory=dict)
 
 
-def _asked(request: HttpRequest) -> _Asked:
+def asked_sides(request: HttpRequest) -> Asked:
     """Read both sides of an address. What a person may not see is not there."""
-    found = _Asked()
+    found = Asked()
     for name in ("before", "after"):
         ref = request.GET.get(name, "")
         found.refs[name] = ref
@@ -165,7 +122,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     if not may_anywhere(user, Verb.VIEW_BUILD):
         return forbidden(request, may(user, Verb.VIEW_BUILD), "builds.compare")
-    asked = _asked(request)
+    asked = asked_sides(request)
     offered = _offered(request)
     refs = {ref for _, choices in offered for ref, _ in choices}
     context: dict[str, Any] = {
@@ -205,6 +162,7 @@ def _listed(request: HttpRequest, before: Side, after: Side) -> dict[str, Any]:
     listing = paged(request, rows, form, PER_PAGE)
     words = {"before": before.ref, "after": after.ref}
     listing = replace(listing, query=urlencode({**words, **chosen}))
+    touches = comparison.touched(before, after, list(listing.page))
     counts = total({resource.name: one for resource, one in by_resource})
     return {
         "listing": listing,
@@ -222,10 +180,14 @@ def _listed(request: HttpRequest, before: Side, after: Side) -> dict[str, Any]:
         "swapped": compare_url(after.ref, before.ref),
         "items": [
             Item(
-                row, document_url(before.ref, after.ref, row), comparison.brief(before, after, row)
+                row,
+                document_url(before.ref, after.ref, row),
+                comparison.brief(before, after, row),
+                touches[row.key],
             )
             for row in listing.page
         ],
+        "way_url": f"{reverse('promotion:compare-way')}?{urlencode(words)}",
     }
 
 
@@ -244,64 +206,3 @@ def _fits(row: Row, chosen: dict[str, str]) -> bool:
         return False
     text = chosen.get("q", "").casefold()
     return not text or any(text in one.casefold() for one in (row.title, row.was, row.id))
-
-
-@console_page
-@require_GET
-def compare_document(request: HttpRequest) -> HttpResponse:
-    """Show one document's difference, by field."""
-    user = signed_in(request)
-    if not may_anywhere(user, Verb.VIEW_BUILD):
-        return forbidden(request, may(user, Verb.VIEW_BUILD), "builds.compare")
-    asked = _asked(request)
-    before, after = asked.before, asked.after
-    if before is None or after is None:
-        if not asked.problem:
-            raise Http404
-        return show(
-            request,
-            "promotion/compare_document.html",
-            "Compare",
-            status=asked.status,
-            problem=asked.problem,
-        )
-    resource = _resource(after, request.GET.get("resource", ""))
-    doc_id, old_id = request.GET.get("id", ""), request.GET.get("was", "")
-    change = comparison.find(before, after, resource, doc_id, old_id)
-    if change is None:
-        raise Http404
-    row = Row(resource, change)
-    details = comparison.details(before.content, after.content, resource.name, change)
-    names = {f"[#{key}]": f"[#{name}]" for key, name in details.node_names().items()}
-    return show(
-        request,
-        "promotion/compare_document.html",
-        row.title,
-        problem=details.problem,
-        before=before,
-        after=after,
-        row=row,
-        details=details,
-        sentences=[(one.text, anchor(one.place)) for one in details.main],
-        aside=[(one.text, anchor(one.place)) for one in details.aside],
-        fields=[_field_row(one, names) for one in details.real if not details.is_aside(one)],
-        aside_fields=[_field_row(one, names) for one in details.real if details.is_aside(one)],
-        noise=[_field_row(one, names) for one in details.noise],
-        texts=[
-            (words, shown(as_text(value)))
-            for words, value in ((before.words, details.before), (after.words, details.after))
-            if value is not None
-        ],
-        list_url=compare_url(before.ref, after.ref),
-        resource_url=compare_url(before.ref, after.ref, resource=resource.name),
-    )
-
-
-def _resource(of: Side, name: str) -> Resource:
-    try:
-        found = of.environment.catalogue.get(name)
-    except UnknownResourceError as error:
-        raise Http404 from error
-    if found not in of.environment.catalogue.promoted:
-        raise Http404
-    return found

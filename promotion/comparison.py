@@ -15,6 +15,7 @@ from environments.documents import (
     without_noise,
 )
 from environments.masking import Hide, masked, tagged
+from promotion.engine.dependencies import Key, Use
 from promotion.engine.diff import Change, Counts, DocumentChange, compare
 from promotion.engine.fields import FieldChange, fields
 from promotion.engine.flow_words import node_names
@@ -34,6 +35,10 @@ class Row:
 
     resource: Resource
     change: DocumentChange
+
+    @property
+    def key(self) -> Key:
+        return self.resource.name, self.id
 
     @property
     def id(self) -> str:
@@ -193,6 +198,13 @@ def counts(found: Sequence[Row]) -> list[tuple[Resource, Counts]]:
         )
         for name, of in kinds.items()
     ]
+
+
+def touched(before: Side, after: Side, found: Sequence[Row]) -> dict[Key, list[Use]]:
+    """Return which documents use each of some that differ: of one that is gone, used it before."""
+    gone = [row.key for row in found if row.kind is Change.REMOVED]
+    there = [row.key for row in found if row.kind is not Change.REMOVED]
+    return before.configuration.users_of(gone) | after.configuration.users_of(there)
 
 
 def find(

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterable, Mapping
 
+from environments.links import Links
 from promotion.engine.manifest import Tree
 from promotion.store import DatabaseContent
 
@@ -17,6 +18,7 @@ class Overlay:
         self._under = DatabaseContent()
         self._blobs: dict[str, bytes] = {}
         self._trees: dict[str, Tree] = {}
+        self._links: dict[str, dict[str, Links]] = {}
 
     def known(self, oids: Iterable[str]) -> set[str]:
         """See `Content.known`."""
@@ -38,6 +40,15 @@ class Overlay:
     def tree(self, digest: str) -> Tree:
         """See `Content.tree`."""
         return self._trees.get(digest) or self._under.tree(digest)
+
+    def keep_links(self, digest: str, links: Mapping[str, Links]) -> None:
+        """See `Content.keep_links`; until this overlay is forgotten."""
+        self._links[digest] = dict(links)
+
+    def links(self, digest: str) -> dict[str, Links]:
+        """See `Content.links`."""
+        found = self._links.get(digest)
+        return found if found is not None else self._under.links(digest)
 
     def source(self, oid: str) -> bytes:
         """Return one document's exact bytes."""

@@ -7,14 +7,17 @@ and `production:now`.
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Protocol
 
 from django.conf import settings
 
 from environments.elastic import connect
+from environments.links import Links
 from environments.models import Environment
 from promotion.cluster import ClusterReader
 from promotion.engine.capture import capture as capture_content
+from promotion.engine.dependencies import Configuration
 from promotion.engine.errors import RuleBroken
 from promotion.engine.manifest import Tree, TreeDigests
 from promotion.engine.ports import CapturedResource
@@ -34,6 +37,9 @@ class Held(Protocol):
     def tree(self, digest: str) -> Tree:
         """Return a tree."""
 
+    def links(self, digest: str) -> dict[str, Links]:
+        """Return what a tree's documents refer to."""
+
     def source(self, oid: str) -> bytes:
         """Return a document's exact bytes."""
 
@@ -48,6 +54,12 @@ class Side:
     trees: Mapping[str, TreeDigests]
     content: Held
     build: Build | None = None
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What its documents use, and are used by."""
+        digests = {name: tree.digest for name, tree in self.trees.items()}
+        return Configuration(digests, self.content)
 
     def tree(self, resource: str) -> Tree:
         """Return a resource's documents; none where this side has no such resource."""

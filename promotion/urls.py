@@ -5,6 +5,7 @@ from django.urls import path
 from promotion import (
     batch_views,
     build_views,
+    compare_detail_views,
     compare_views,
     document_views,
     drift_views,
@@ -44,7 +45,8 @@ urlpatterns = [
     path("environment/<slug:slug>/drift/carry/", drift_views.carry_drift, name="carry-drift"),
     path("builds/", build_views.builds, name="builds"),
     path("compare/", compare_views.compare, name="compare"),
-    path("compare/document/", compare_views.compare_document, name="compare-document"),
+    path("compare/document/", compare_detail_views.compare_document, name="compare-document"),
+    path("compare/way/", compare_detail_views.compare_way, name="compare-way"),
     path("reviews/", build_views.reviews, name="reviews"),
     path("builds/<slug:slug>/<int:number>/", build_views.build, name="build"),
     # An id may hold anything, slashes too: it is a part of the query.

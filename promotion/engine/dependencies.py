@@ -1,6 +1,6 @@
 """Which documents of a configuration use which others, and which use them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
@@ -161,21 +161,48 @@ class Configuration:
 
     def used_by(self, key: Key) -> list[Use]:
         """Return which documents use one, those that cannot do without it first."""
-        names = {key[1], self.links_of(key).alias} - {""}
-        found = [
-            Use(
-                (resource, doc_id),
-                self.title((resource, doc_id)),
-                verb_of(resource, key[0]),
-                link.soft,
-                drafted=is_drafted(link),
-            )
-            for resource in self.resources
-            for doc_id, links in self.links(resource).items()
-            for link in links.to
-            if link.resource == key[0] and link.id in names and self.target(link) == key
-        ]
-        return sorted(found, key=lambda use: (use.soft, use.key[0], use.title))
+        return self.users_of([key])[key]
+
+    def users_of(self, keys: Collection[Key]) -> dict[Key, list[Use]]:
+        """Return which documents use each of some, in one pass over all links."""
+        called: dict[Key, Key] = {}
+        for key in keys:
+            for name in {key[1], self.links_of(key).alias} - {""}:
+                called[key[0], name] = key
+        found: dict[Key, dict[Key, Use]] = {key: {} for key in keys}
+        for resource in self.resources:
+            for doc_id, links in self.links(resource).items():
+                for link in links.to:
+                    key = called.get((link.resource, link.id), ("", ""))
+                    if key in found and self.target(link) == key:
+                        found[key][resource, doc_id] = Use(
+                            (resource, doc_id),
+                            self.title((resource, doc_id)),
+                            verb_of(resource, key[0]),
+                            link.soft,
+                            drafted=is_drafted(link),
+                        )
+        return {
+            key: sorted(of.values(), key=lambda use: (use.soft, use.key[0], use.title))
+            for key, of in found.items()
+        }
+
+
+def around(configuration: Configuration, keys: Collection[Key], *, most: int) -> set[Key]:
+    """Return some documents with all that they use and are used by, and so on: `most` at most."""
+    found: set[Key] = set()
+    due = sorted(key for key in keys if configuration.entry(key) is not None)[:most]
+    # Down to what each uses, and up to what uses it: not down again from there, or all is joined.
+    for upwards in (False, True):
+        level = due
+        while level and len(found) < most:
+            found |= set(level[: most - len(found)])
+            users = configuration.users_of(level) if upwards else {}
+            each = (users[key] if upwards else configuration.uses(key) for key in level)
+            level = sorted({use.key for uses in each for use in uses if use.is_there} - found)
+            level = [key for key in level if configuration.entry(key) is not None]
+        due = [key for key in due if key in found]
+    return found
 
 
 def is_drafted(link: Link) -> bool:

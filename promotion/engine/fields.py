@@ -24,7 +24,8 @@ _LONGEST_ALIGNED: Final = 1000
 class FieldChange:
     """One place in which two documents differ.
 
-    `path` leads there: keys, `[3]` for a place in a list, `[#id]` for the item of that id. A whole
+    `path` leads there: keys, `[3]` for a place in a list, `[was 3]` for
+    one in the earlier list, `[#id]` for the item of that id. A whole
     member that is new or gone is one change. `before` is None where it was not there, and `after`
     where it is no more. `noise` says that it alone is no change.
     """
@@ -169,7 +170,7 @@ def _places(path: Path, before: list[Any], after: list[Any]) -> Iterator[FieldCh
         for number in range(first + both, last):
             yield FieldChange((*path, f"[{number}]"), Change.ADDED, None, after[number])
         for number in range(low + both, high):
-            yield FieldChange((*path, f"[{number}]"), Change.REMOVED, before[number], None)
+            yield FieldChange((*path, f"[was {number}]"), Change.REMOVED, before[number], None)
 
 
 def _differing(before: list[Any], after: list[Any]) -> Iterator[tuple[int, int, int, int]]:

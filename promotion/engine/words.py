@@ -152,7 +152,7 @@ def label(path: Path, skip: int = 0) -> str:
         if step.startswith("[#"):
             found += f" “{step[2:-1]}”"
         elif step.startswith("["):
-            found += f" {int(step[1:-1]) + 1}"
+            found += f" {int(step[1:-1].removeprefix('was ')) + 1}"
         else:
             found += f" / {step}" if found else step
     return found.strip()

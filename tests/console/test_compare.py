@@ -143,6 +143,44 @@ def test_a_document_is_told_by_field_with_its_secrets_masked(
     assert "••••••·" not in text
 
 
+def test_a_flow_is_shown_as_its_picture_before_and_after(
+    people: People, staging: Environment, see: See
+) -> None:
+    def graph(method: str) -> str:
+        return encode_field(
+            {
+                "flowGraph": {
+                    "nodes": [node("n1", "Start", {}), node("n2", "Call", {"method": method})],
+                    "edges": [{"id": "e", "source": "n1", "target": "n2"}],
+                }
+            }
+        )
+
+    def node(key: str, name: str, init: dict[str, object]) -> dict[str, object]:
+        data = {"spec": {"init": init}, "metadata": {"name": name}}
+        return {"id": key, "position": {"x": 0, "y": 0}, "data": data}
+
+    for method in ("get", "post"):
+        flow = {"id": "f", "name": "CRM sync", "production": graph(method)}
+        put(staging, "flow", "f", json.dumps(flow))
+        rule = {"id": "r", "name": "Runs it", "enabled": True, "flow": {"id": "f", "name": "x"}}
+        put(staging, "rule", "r", json.dumps(rule))
+        capture(people.qa, staging)
+    listed = see(people.qa.user, "staging:1", "staging:2")
+    assert "“Call”: method “get” → “post”" in listed
+    assert "Touches" in listed
+    assert "Runs it" in listed
+    page = see(
+        people.qa.user, "staging:1", "staging:2", "compare-document", resource="flow", id="f"
+    )
+    assert page.count("<svg") >= 2
+    assert "1 node changed" in page or "changed" in page
+    assert " style=" not in page
+    way = see(people.qa.user, "staging:1", "staging:2", "compare-way")
+    assert "Runs it" in way
+    assert "CRM sync" in way
+
+
 def test_equal_sides_say_so(two_builds: Environment, people: People, see: See) -> None:
     assert "Both are equal" in see(people.qa.user, "staging:2", "staging:2")
 

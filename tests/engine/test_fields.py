@@ -62,7 +62,7 @@ def test_members_are_told_by_their_kind_and_place() -> None:
         "a": ("changed", 1, 1.0),
         "b.c": ("changed", "x", "y"),
         "b.e": ("added", None, None),
-        "d[0]": ("removed", 1, None),
+        "d[was 0]": ("removed", 1, None),
         "d[1]": ("added", None, 3),
     }
 

@@ -48,6 +48,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:compare": ("get", "", (200, 200, 403)),
     # Nothing is named that could be compared; tests/console/test_compare.py has the rest.
     "promotion:compare-document": ("get", "", (404, 404, 403)),
+    "promotion:compare-way": ("get", "", (404, 404, 403)),
     "promotion:reviews": ("get", "", (200, 200, 403)),
     "promotion:build": ("get", B, (200, 200, 404)),
     "promotion:document": ("get", "document", (200, 200, 404)),
