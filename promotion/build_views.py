@@ -105,9 +105,12 @@ def _build(request: HttpRequest, slug: str, number: int) -> Build:
 
 
 def previous_of(build: Build) -> Build | None:
-    """Return the build before, of the same environment."""
+    """Return the build before, of the same environment; of a composed one its source."""
+    if build.composed_from is not None:
+        return build.composed_from
     return (
         Build.objects.filter(environment=build.environment, number__lt=build.number)
+        .exclude(kind=Build.Kind.COMPOSED)
         .order_by("-number")
         .first()
     )

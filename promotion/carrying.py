@@ -94,7 +94,7 @@ def preview(environment: Environment, drift: Drift) -> list[Carriage]:
 
 
 def _read(staging: Environment) -> Captured:
-    latest = Build.objects.filter(environment=staging).first()
+    latest = Build.last_read(staging)
     return capture_content(
         StagingWriter(connect(staging.cluster)),
         DatabaseContent(),

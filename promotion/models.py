@@ -29,6 +29,8 @@ class Build(models.Model):
         DRIFT = "drift"
         # What reconcile found in the cluster.
         FOUND = "found"
+        # What production served, with some changes of another build.
+        COMPOSED = "composed"
 
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="builds")
     number = models.PositiveIntegerField()
@@ -41,6 +43,13 @@ class Build(models.Model):
     same_as = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="repeated_by"
     )
+    # Of a composed one: the build whose changes were chosen, the content that they were added to,
+    # and which were asked for, and which came along and why. By id: titles are kept encrypted.
+    composed_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="compositions"
+    )
+    composed_on = models.CharField(max_length=64, blank=True)
+    choice = models.JSONField(null=True, blank=True)
     captured_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT)
     captured_at = models.DateTimeField(auto_now_add=True)
 
@@ -66,7 +75,21 @@ class Build(models.Model):
         """Whether QA gives a verdict on it: on staging's builds, and on an edit by hand."""
         if self.kind == self.Kind.DRIFT:
             return True
-        return self.kind == self.Kind.CAPTURE and not self.environment.is_production
+        made_for_review = self.kind in {self.Kind.CAPTURE, self.Kind.COMPOSED}
+        return made_for_review and not self.environment.is_production
+
+    @classmethod
+    def last_read(cls, environment: Environment) -> "Build | None":
+        """Return the newest build that was read from an environment's indices."""
+        # A composed one was read from nothing: no index is as it says.
+        read = cls.objects.filter(environment=environment).exclude(kind=cls.Kind.COMPOSED)
+        return read.order_by("-number").first()
+
+    def rests_on(self, live: "StoredGeneration | None") -> bool:
+        """Whether what it was composed on is live, or it is itself; true of what was captured."""
+        if self.kind != self.Kind.COMPOSED or live is None:
+            return True
+        return live.build.content in {self.composed_on, self.content}
 
     @property
     def review(self) -> "Review | None":

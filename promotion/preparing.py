@@ -54,6 +54,11 @@ def newest_approved(target: Environment) -> Build | None:
     )
     # What was edited by hand in the target itself may be kept, once it is approved too.
     theirs = Q(environment__promotes_to=target) | Q(environment=target, kind=Build.Kind.DRIFT)
+    live = StoredGeneration.live_in(target)
+    if live is not None:
+        # What was composed on another content must be composed again: see `Build.rests_on`.
+        content = live.build.content
+        theirs &= ~Q(kind=Build.Kind.COMPOSED) | Q(composed_on=content) | Q(content=content)
     return Build.objects.filter(theirs, Exists(approved)).select_related("environment").first()
 
 

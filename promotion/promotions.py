@@ -17,7 +17,7 @@ from promotion.live import go_live
 from promotion.models import Build, Promotion, StoredGeneration
 from promotion.planning import writer_for
 from promotion.preparing import current_preparation, is_live_already, prepare, prepare_again
-from promotion.services import authorise
+from promotion.services import authorise, moved_words
 
 
 def promote(
@@ -134,9 +134,10 @@ def promote_problem(actor: Actor, build: Build, target: Environment) -> str:
         return f"{build} is {state}. Only an approved build goes live."
     if actor.user is not None and review.reviewed_by_id == actor.user.pk:
         return "Who approved a build does not promote it."
-    if not StoredGeneration.live_marker(target):
+    live = StoredGeneration.live_in(target)
+    if live is None:
         return f"{target} is not adopted. Adopt it first."
-    return ""
+    return "" if build.rests_on(live) else moved_words(build, target)
 
 
 def _plan_problem(

@@ -1,6 +1,7 @@
 """What people do with the console: authorise, check, act, audit."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
@@ -17,7 +18,7 @@ from promotion.dependencies import findings_of
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.ports import Captured
-from promotion.models import Build, BuildPart, Review
+from promotion.models import Build, BuildPart, Review, StoredGeneration
 from promotion.store import DatabaseContent
 
 
@@ -50,7 +51,7 @@ def capture(actor: Actor, environment: Environment) -> Build:
     """
     authorise(actor, Verb.CAPTURE, "build.capture", environment)
     reader = ClusterReader(connect(environment.cluster))
-    latest = Build.objects.filter(environment=environment).order_by("-number").first()
+    latest = Build.last_read(environment)
     try:
         uuid = reader.uuid()
         if environment.cluster.uuid and environment.cluster.uuid != uuid:
@@ -72,9 +73,7 @@ def capture(actor: Actor, environment: Environment) -> Build:
         record(actor, "build.capture", environment, outcome=failed, reason=str(error))
         raise
     build = keep_build(actor, environment, found, uuid)
-    review = build.review
-    if review is not None and review.verdict == Review.Verdict.APPROVED:
-        _prepare_approved(build)
+    prepare_if_approved(build)
     return build
 
 
@@ -84,8 +83,15 @@ def keep_build(
     found: Captured,
     uuid: str,
     kind: Build.Kind = Build.Kind.CAPTURE,
+    *,
+    action: str = "build.capture",
+    detail: dict[str, Any] | None = None,
+    **facts: Any,
 ) -> Build:
-    """Keep what was captured as the environment's next build and return it."""
+    """Keep what was captured as the environment's next build and return it.
+
+    `facts` are more fields of it, `action` and `detail` the audit event's.
+    """
     with transaction.atomic():
         # Locks the row where the database can, so that two captures do not take one number.
         Environment.objects.select_for_update().get(pk=environment.pk)
@@ -102,6 +108,7 @@ def keep_build(
             version=environment.version,
             same_as=builds.filter(content=content).order_by("number").first(),
             captured_by=actor.user,
+            **facts,
         )
         BuildPart.objects.bulk_create(
             [
@@ -118,7 +125,7 @@ def keep_build(
         if not environment.cluster.uuid:
             environment.cluster.uuid = uuid
             environment.cluster.save(update_fields=["uuid"])
-        record(actor, "build.capture", build, detail={"read": list(found.read)})
+        record(actor, action, build, detail=detail or {"read": list(found.read)})
     return build
 
 
@@ -190,12 +197,27 @@ def _dangling_problem(build: Build, due: list[Finding], acknowledged: Collection
     return ""
 
 
+def prepare_if_approved(build: Build) -> None:
+    """Have a new build prepared whose content was approved before."""
+    review = build.review
+    if review is not None and review.verdict == Review.Verdict.APPROVED:
+        _prepare_approved(build)
+
+
 def _prepare_approved(build: Build) -> None:
     from promotion.preparing import prepare_again  # it keeps drift as a build, by this module
 
     target = build.target
     if target is not None:
         prepare_again(target)
+
+
+def moved_words(build: Build, target: Environment | None) -> str:
+    """Say that production moved since a build was composed, and what to do."""
+    return (
+        f"{target} serves another configuration than the one that {build} was composed on. "
+        "Compose it again, with the same choice."
+    )
 
 
 def _review_problem(build: Build, verdict: Review.Verdict, content: str, comment: str) -> str:
@@ -216,6 +238,10 @@ def _review_problem(build: Build, verdict: Review.Verdict, content: str, comment
             f"{earlier.reviewed_by.label} already. Your verdict was not kept. "
             "Change staging and capture a new build."
         )
+    target = build.target
+    live = StoredGeneration.live_in(target) if target is not None else None
+    if verdict is Review.Verdict.APPROVED and not build.rests_on(live):
+        return f"{moved_words(build, target)} Your verdict was not kept."
     if verdict is Review.Verdict.REJECTED and not comment.strip():
         return "A rejection needs a comment that says why. Your verdict was not kept."
     return ""

@@ -1,8 +1,8 @@
 """Which documents of a configuration use which others, and which use them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 from environments.links import NOTHING, Link, Links
 from environments.references import SOFT_TARGETS
@@ -87,13 +87,14 @@ class Configuration:
         self._links: dict[str, Mapping[str, Links]] = {}
         self._aliases: dict[str, str] | None = None
 
-    @classmethod
-    def of(
-        cls, trees: Mapping[str, Tree], links: Mapping[str, Mapping[str, Links]], content: Opened
-    ) -> Self:
-        """Return a configuration of trees that are at hand."""
-        made = cls({name: tree.digest for name, tree in trees.items()}, content)
-        made._trees, made._links = dict(trees), dict(links)
+    def with_trees(
+        self, trees: Mapping[str, Tree], links: Mapping[str, Mapping[str, Links]]
+    ) -> "Configuration":
+        """Return this configuration with other documents for some resources."""
+        digests = {name: tree.digest for name, tree in trees.items()}
+        made = Configuration({**self._digests, **digests}, self._content)
+        made._trees = {**self._trees, **trees}
+        made._links = {**self._links, **links}
         return made
 
     @property
@@ -234,10 +235,10 @@ class Reason:
 
 
 def needs(
-    chosen: frozenset[Key] | set[Key],
+    chosen: Set[Key],
     wanted: Configuration,
     base: Configuration,
-    without: frozenset[Key] | set[Key] = frozenset(),
+    without: Set[Key] = frozenset(),
 ) -> list[Need]:
     """Return the changes from `base` to `wanted` that those chosen cannot do without.
 
@@ -247,11 +248,11 @@ def needs(
     """
     because: dict[Key, list[Reason]] = {}
     users = _Users(base)
-    due, seen = sorted(chosen), set(chosen)
+    due, seen = sorted(chosen - without), set(chosen)
     while due:
         key = due.pop()
         for other, removes in _asked(key, wanted, base, users):
-            if other in chosen:
+            if other in chosen and other not in without:
                 continue
             because.setdefault(other, []).append(Reason(key, removes))
             if other not in seen and other not in without:

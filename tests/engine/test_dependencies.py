@@ -38,7 +38,7 @@ def of(sources: Mapping[str, Mapping[str, bytes]]) -> Configuration:
         ]
         trees[name] = Tree.of(name, (entry for entry, _ in read))
         links[name] = {entry.id: found for entry, found in read if found is not None}
-    return Configuration.of(trees, links, Nowhere())
+    return Configuration({}, Nowhere()).with_trees(trees, links)
 
 
 def made(documents: Documents) -> Configuration:
