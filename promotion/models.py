@@ -31,6 +31,8 @@ class Build(models.Model):
         FOUND = "found"
         # What production served, with some changes of another build.
         COMPOSED = "composed"
+        # What a bundle held, of this console or of another one.
+        IMPORTED = "imported"
 
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="builds")
     number = models.PositiveIntegerField()
@@ -50,6 +52,8 @@ class Build(models.Model):
     )
     composed_on = models.CharField(max_length=64, blank=True)
     choice = models.JSONField(null=True, blank=True)
+    # Of an imported one: who signed the file, and what it says of where it is from.
+    origin = models.JSONField(null=True, blank=True)
     captured_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT)
     captured_at = models.DateTimeField(auto_now_add=True)
 
@@ -75,14 +79,19 @@ class Build(models.Model):
         """Whether QA gives a verdict on it: on staging's builds, and on an edit by hand."""
         if self.kind == self.Kind.DRIFT:
             return True
-        made_for_review = self.kind in {self.Kind.CAPTURE, self.Kind.COMPOSED}
+        made_for_review = self.kind in {
+            self.Kind.CAPTURE,
+            self.Kind.COMPOSED,
+            self.Kind.IMPORTED,
+        }
         return made_for_review and not self.environment.is_production
 
     @classmethod
     def last_read(cls, environment: Environment) -> "Build | None":
         """Return the newest build that was read from an environment's indices."""
-        # A composed one was read from nothing: no index is as it says.
-        read = cls.objects.filter(environment=environment).exclude(kind=cls.Kind.COMPOSED)
+        # The others were read from nothing here: no index is as they say.
+        unread = {cls.Kind.COMPOSED, cls.Kind.IMPORTED}
+        read = cls.objects.filter(environment=environment).exclude(kind__in=unread)
         return read.order_by("-number").first()
 
     def rests_on(self, live: "StoredGeneration | None") -> bool:

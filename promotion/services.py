@@ -122,7 +122,8 @@ def keep_build(
                 for part in found.resources.values()
             ]
         )
-        if not environment.cluster.uuid:
+        # A file may be of another cluster.
+        if not environment.cluster.uuid and kind != Build.Kind.IMPORTED:
             environment.cluster.uuid = uuid
             environment.cluster.save(update_fields=["uuid"])
         record(actor, action, build, detail=detail or {"read": list(found.read)})

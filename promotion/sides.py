@@ -157,7 +157,7 @@ def _read(reader: ClusterReader, environment: Environment) -> _Look:
             if held.index in states
         }
     else:
-        last = Build.objects.filter(environment=environment).order_by("-number").first()
+        last = Build.last_read(environment)
         previous = last.resources() if last is not None else {}
     digests = {part.tree.digest for part in previous.values()}
     known = DatabaseContent().known_trees(digests)

@@ -190,7 +190,10 @@ class Configuration:
 
 
 def around(configuration: Configuration, keys: Collection[Key], *, most: int) -> set[Key]:
-    """Return some documents with all that they use and are used by, and so on: `most` at most."""
+    """Return some documents with all that they use and are used by, and so on.
+
+    It ends at `most`; what those use at once is there too.
+    """
     found: set[Key] = set()
     due = sorted(key for key in keys if configuration.entry(key) is not None)[:most]
     # Down to what each uses, and up to what uses it: not down again from there, or all is joined.
@@ -203,7 +206,9 @@ def around(configuration: Configuration, keys: Collection[Key], *, most: int) ->
             level = sorted({use.key for uses in each for use in uses if use.is_there} - found)
             level = [key for key in level if configuration.entry(key) is not None]
         due = [key for key in due if key in found]
-    return found
+    # What one of them uses is there, and must not be taken for missing.
+    used = sorted({use.key for key in found for use in configuration.uses(key)} - found)
+    return found | {key for key in used if configuration.entry(key) is not None}
 
 
 def is_drafted(link: Link) -> bool:

@@ -179,6 +179,8 @@ def test_a_flow_is_shown_as_its_picture_before_and_after(
     way = see(people.qa.user, "staging:1", "staging:2", "compare-way")
     assert "Runs it" in way
     assert "CRM sync" in way
+    # What another rule of the same flow waits for is there too, and not taken for missing.
+    assert "missing" not in way
 
 
 def test_equal_sides_say_so(two_builds: Environment, people: People, see: See) -> None:

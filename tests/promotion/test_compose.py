@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.audit import system_actor
+from accounts.audit import command_actor, system_actor
 from accounts.models import AuditEvent
 from accounts.roles import Role
 from accounts.services import create_user, grant
@@ -23,7 +23,7 @@ from promotion.rollback import rollback
 from promotion.services import NotAllowedError, capture, review
 from promotion.store import DatabaseContent
 from tests.data import configuration
-from tests.factories import People, command_actor, served
+from tests.factories import People, served
 from tests.promotion.conftest import Put
 from tests.promotion.test_review import run
 
