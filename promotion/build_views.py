@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -17,13 +16,21 @@ from environments.findings import errors, warnings
 from environments.models import Environment
 from promotion.buttons import (
     build_url,
+    compose_button,
     prepare_button,
     promote_button,
     promotion_url,
     readiness,
     rehearse_button,
 )
-from promotion.common import done, environment_filter, environment_for, signed_in
+from promotion.common import (
+    build_for,
+    done,
+    environment_filter,
+    environment_for,
+    signed_in,
+)
+from promotion.compositions import composition_of
 from promotion.dependencies import findings_of
 from promotion.engine.diff import Change, compare
 from promotion.engine.errors import RuleBroken
@@ -31,7 +38,7 @@ from promotion.engine.manifest import Tree, TreeDigests
 from promotion.forms import ReviewForm
 from promotion.models import Build, Promotion, Review, StoredGeneration
 from promotion.preparing import request_preparation
-from promotion.services import authorise, capture, review
+from promotion.services import authorise, capture, moved_words, review
 from promotion.store import DatabaseContent
 
 WAITING = "waiting"
@@ -95,15 +102,6 @@ def reviews(request: HttpRequest) -> HttpResponse:
     return show(request, "promotion/reviews.html", "Reviews", listing=found)
 
 
-def _build(request: HttpRequest, slug: str, number: int) -> Build:
-    environment = environment_for(request, slug, Verb.VIEW_BUILD)
-    return get_object_or_404(
-        Build.objects.select_related("environment__promotes_to", "captured_by"),
-        environment=environment,
-        number=number,
-    )
-
-
 def previous_of(build: Build) -> Build | None:
     """Return the build before, of the same environment; of a composed one its source."""
     if build.composed_from is not None:
@@ -150,7 +148,7 @@ def differences(before: Mapping[str, TreeDigests], after: Build) -> list[dict[st
 @require_GET
 def build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show one build: what is in it, what changed, and QA's verdict."""
-    return _build_page(request, _build(request, slug, number), None)
+    return _build_page(request, build_for(request, slug, number), None)
 
 
 def _bases(shown: Build, live: StoredGeneration | None) -> dict[str, Base]:
@@ -186,6 +184,9 @@ def _build_page(
         if ready.can_prepare:
             buttons.append(prepare_button(shown))
         buttons.append(rehearse_button(shown, target))
+    may_see = target is not None and bool(may(user, Verb.VIEW_BUILD, target))
+    if may_see and shown.is_reviewable and may(user, Verb.CAPTURE, shown):
+        buttons += compose_button(shown, live)
     due = findings_of(shown) if shown.is_reviewable else []
     return show(
         request,
@@ -202,6 +203,8 @@ def _build_page(
             {"label": shown.environment.catalogue.get(name).label, "tree": part.tree}
             for name, part in shown.resources().items()
         ],
+        composition=composition_of(shown),
+        moved="" if shown.rests_on(live) else moved_words(shown, target),
         findings=due,
         most_findings=f":{MOST_FINDINGS}",
         findings_more=max(0, len(due) - MOST_FINDINGS),
@@ -236,7 +239,7 @@ def capture_build(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Keep QA's verdict."""
-    shown = _build(request, slug, number)
+    shown = build_for(request, slug, number)
     form = ReviewForm(request.POST, due=warnings(findings_of(shown)))
     if not form.is_valid():
         return _build_page(request, shown, form, status=400)
@@ -260,7 +263,7 @@ def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @require_POST
 def prepare_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Have the worker prepare a build, such as an older one, or after a failure."""
-    shown = _build(request, slug, number)
+    shown = build_for(request, slug, number)
     target, actor = shown.target, request_actor(request)
     if target is None:
         raise Http404

@@ -94,6 +94,18 @@ def prepare_button(build: Build) -> Button:
     return Button("Prepare it", build_url(build, "promotion:prepare"), "post", PRIMARY)
 
 
+def compose_button(build: Build, live: StoredGeneration | None) -> list[Button]:
+    """Return the button to the choice among a build's changes, or to the same choice once more."""
+    if build.kind == Build.Kind.CAPTURE:
+        reason = "" if live is not None else f"{build.target} is not adopted."
+        return [Button("Choose changes…", build_url(build, "promotion:compose"), reason=reason)]
+    if build.composed_from is None:
+        return []
+    url = f"{build_url(build.composed_from, 'promotion:compose')}?again={build.number}"
+    style = QUIET if build.rests_on(live) else PRIMARY
+    return [Button("Compose again", url, style=style)]
+
+
 def rehearse_button(build: Build, target: Environment) -> Button:
     """Return the button that rehearses a promotion; the build need not be approved."""
     reason = rehearse_problem(build, target) or _rehearsing(target)

@@ -11,6 +11,7 @@ from accounts.roles import Verb
 from accounts.web import Filter, show
 from environments.models import Environment
 from promotion.engine.errors import PromotionError
+from promotion.models import Build
 from promotion.services import NotAllowedError
 
 
@@ -42,6 +43,22 @@ def environment_for(request: HttpRequest, slug: str, verb: Verb) -> Environment:
         Environment.objects.visible_to(user, verb).select_related("cluster", "promotes_to"),
         slug=slug,
     )
+
+
+def build_for(request: HttpRequest, slug: str, number: int) -> Build:
+    """Return a build that this person may see; what was composed holds what production serves."""
+    environment = environment_for(request, slug, Verb.VIEW_BUILD)
+    build = get_object_or_404(
+        Build.objects.select_related(
+            "environment__promotes_to__cluster", "captured_by", "composed_from__environment"
+        ),
+        environment=environment,
+        number=number,
+    )
+    target = build.target
+    if build.kind == Build.Kind.COMPOSED and target is not None:
+        environment_for(request, target.slug, Verb.VIEW_BUILD)
+    return build
 
 
 def environment_filter(user: User, verb: Verb) -> Filter:

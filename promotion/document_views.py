@@ -3,17 +3,15 @@
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from accounts.roles import Verb
 from accounts.web import console_page, show
 from environments.browser import as_text, browsable
 from environments.documents import DocumentError, parse
 from environments.links import LACKS_ALL, LACKS_PRODUCTION, Links
 from environments.masking import masked
-from promotion.common import environment_for
+from promotion.common import build_for
 from promotion.dependencies import configuration_of
 from promotion.engine.dependencies import Key, Use, kind_of
 from promotion.models import Build
@@ -33,9 +31,8 @@ def document_url(build: Build, key: Key) -> str:
 @require_GET
 def document(request: HttpRequest, slug: str, number: int, resource: str) -> HttpResponse:
     """Show one document, decoded, with secrets masked, and what depends on what."""
-    environment = environment_for(request, slug, Verb.VIEW_BUILD)
-    build = get_object_or_404(Build, environment=environment, number=number)
-    kind = browsable(environment, resource)
+    build = build_for(request, slug, number)
+    kind = browsable(build.environment, resource)
     if kind is None:
         raise Http404
     held = configuration_of(build)

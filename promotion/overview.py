@@ -67,6 +67,19 @@ def latest_build(environment: Environment) -> Build | None:
     )
 
 
+def composed_waiting(environment: Environment, live: StoredGeneration | None) -> Build | None:
+    """Return the newest build that was composed on what is live, if it has no verdict."""
+    newest = (
+        Build.objects.filter(environment=environment, kind=Build.Kind.COMPOSED)
+        .select_related("environment")
+        .order_by("-number")
+        .first()
+    )
+    if newest is None or newest.review is not None or not newest.rests_on(live):
+        return None
+    return newest
+
+
 @dataclass(frozen=True)
 class _Facts:
     """What is known of a pipeline. `changed` is None where staging cannot be reached."""
@@ -78,10 +91,12 @@ class _Facts:
     ready: Readiness
     live: StoredGeneration | None
     drift: Drift | None
+    composed: Build | None
 
     @property
-    def waits_for_review(self) -> bool:
-        return self.build is not None and self.review is None
+    def to_review(self) -> Build | None:
+        """The build that waits for QA: one that somebody composed comes first."""
+        return self.composed or (self.build if self.review is None else None)
 
     @property
     def promotable(self) -> Build | None:
@@ -120,14 +135,16 @@ def _pipeline(
     approved = newest_approved(target)
     # What stands in one's own way is no matter of the stage's.
     who = actor if may(user, Verb.PROMOTE, target) else system_actor()
+    live = StoredGeneration.live_in(target)
     facts = _Facts(
         build,
         build.review if build is not None else None,
         changed,
         approved,
         readiness(who, approved, target) if approved is not None else Readiness(),
-        StoredGeneration.live_in(target),
+        live,
         Drift.open_in(target),
+        composed_waiting(staging, live),
     )
     statuses = {True: "running", False: "succeeded", None: "errored"}
     titles = {True: "Changed", False: "No change", None: "Cannot be reached"}
@@ -213,8 +230,8 @@ def _next(user: User, row: Pipeline, facts: _Facts) -> None:
         row.buttons.append(promote_button(build, facts.ready))
         if facts.ready.can_prepare:
             row.buttons.append(prepare_button(build))
-    if facts.waits_for_review and facts.build and may(user, Verb.REVIEW, row.staging):
-        row.buttons.append(Button("Review the build", build_url(facts.build), style=PRIMARY))
+    if (build := facts.to_review) is not None and may(user, Verb.REVIEW, row.staging):
+        row.buttons.append(Button("Review the build", build_url(build), style=PRIMARY))
     if may(user, Verb.CAPTURE, row.staging):
         row.buttons.append(capture_button(row.staging, "" if row.buttons else PRIMARY))
     if admin and facts.live is not None:
@@ -228,8 +245,8 @@ def _next_words(facts: _Facts) -> str:
         return "Production was edited by hand: settle the drift."
     if facts.promotable is not None:
         return f"{facts.promotable} is approved and may go live."
-    if facts.waits_for_review:
-        return f"{facts.build} waits for QA."
+    if facts.to_review is not None:
+        return f"{facts.to_review} waits for QA."
     if facts.changed:
         return "Staging changed: capture a build for QA."
     if facts.changed is None:

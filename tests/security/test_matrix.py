@@ -52,6 +52,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:reviews": ("get", "", (200, 200, 403)),
     "promotion:build": ("get", B, (200, 200, 404)),
     "promotion:document": ("get", "document", (200, 200, 404)),
+    "promotion:compose": ("get", B, (200, 200, 404)),
     "promotion:review": ("post-approve", B, (403, 302, 404)),
     "promotion:prepare": ("post", B, (302, 403, 404)),
     "promotion:promote": ("get", B, (200, 403, 404)),
