@@ -1,7 +1,7 @@
 """The pages of a selective promotion: choose, see what it needs, compose."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -43,7 +43,14 @@ class Pages:
     def open(self, query: str = "") -> "Pages":
         return self._keep(self.client.get(f"{self.path}{query}", secure=True))
 
-    def send(self, *, tick: Boxes = (), untick: Boxes = (), **more: str) -> "Pages":
+    def send(
+        self,
+        *,
+        tick: Boxes = (),
+        untick: Boxes = (),
+        instead: Mapping[str, str] | None = None,
+        **more: str,
+    ) -> "Pages":
         data: dict[str, list[str]] = {}
         for tag in re.findall(r"<input[^>]*>", self.text):
             facts = dict(re.findall(r'(\w+)="([^"]*)"', tag))
@@ -55,7 +62,7 @@ class Pages:
             data[name].remove(value)
         for name, value in tick:
             data.setdefault(name, []).append(value)
-        return self._keep(self.client.post(self.path, {**data, **more}, secure=True))
+        return self._keep(self.client.post(self.path, {**data, **more, **(instead or {})}, secure=True))
 
     def _keep(self, answer: HttpResponseBase) -> "Pages":
         assert isinstance(answer, HttpResponse)
@@ -189,7 +196,7 @@ def test_compose_again_shows_the_same_choice(
 def test_a_page_that_cannot_be_read_is_said_so(
     people: People, build: Build, name: str, value: str
 ) -> None:
-    page = pages(people.qa.user, build).open().send(**{name: value})
+    page = pages(people.qa.user, build).open().send(instead={name: value})
     assert page.status == 400
     assert "The page could not be read" in page.text
 
