@@ -62,7 +62,9 @@ class Pages:
             data[name].remove(value)
         for name, value in tick:
             data.setdefault(name, []).append(value)
-        return self._keep(self.client.post(self.path, {**data, **more, **(instead or {})}, secure=True))
+        return self._keep(
+            self.client.post(self.path, {**data, **more, **(instead or {})}, secure=True)
+        )
 
     def _keep(self, answer: HttpResponseBase) -> "Pages":
         assert isinstance(answer, HttpResponse)
