@@ -62,9 +62,8 @@ class Pages:
             data[name].remove(value)
         for name, value in tick:
             data.setdefault(name, []).append(value)
-        return self._keep(
-            self.client.post(self.path, {**data, **more, **(instead or {})}, secure=True)
-        )
+        sent = {**data, **more, **(instead or {})}
+        return self._keep(self.client.post(self.path, sent, secure=True))
 
     def _keep(self, answer: HttpResponseBase) -> "Pages":
         assert isinstance(answer, HttpResponse)
