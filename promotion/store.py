@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from environments.links import Links
-from promotion.engine.manifest import Entry, Tree, oid_of
+from promotion.engine.manifest import CHUNKS, Entry, Tree, chunk_of, oid_of
 from promotion.kept_links import KeptLinks, compute
 from promotion.models import Blob, StoredTree
 from promotion.sealing import open_sealed, seal
@@ -17,6 +17,8 @@ RECENT_ENTRIES: Final = 250_000
 # SQLite takes a bounded number of parameters a statement.
 _BATCH = 400
 _BATCH_BYTES = 8 * 1024 * 1024
+# So many trees are in memory at once where one document of many is asked for.
+_TREES: Final = 50
 
 
 # A tree of so many documents is kept in parts, and one that changed little in few new ones.
@@ -38,6 +40,15 @@ class _Parted(msgspec.Struct, array_like=True):
 
 
 _PARTED: Final = 2
+
+
+def _parts_of(body: bytes) -> _Parted | None:
+    """Return the list of a large tree's parts; None where the tree is kept as a whole."""
+    try:
+        whole = msgspec.msgpack.decode(body, type=_Parted)
+    except msgspec.ValidationError:
+        return None
+    return whole if whole.form == _PARTED else None
 
 
 def _remember(digest: str, tree: Tree) -> None:
@@ -150,18 +161,50 @@ class DatabaseContent:
 
     def _parted(self, body: bytes) -> Tree | None:
         """Return a tree that is kept in parts; None where it is kept as a whole."""
-        try:
-            whole = msgspec.msgpack.decode(body, type=_Parted)
-        except msgspec.ValidationError:
+        whole = _parts_of(body)
+        if whole is None:
             return None
-        if whole.form != _PARTED:
-            return None
-        found = {oid: _recent_chunks[oid] for oid in whole.chunks if oid in _recent_chunks}
-        absent = [oid for oid in whole.chunks if oid not in found]
+        return Tree.of(whole.resource, self._chunks(whole.chunks))
+
+    def _chunks(self, oids: Sequence[str]) -> Iterator[Entry]:
+        """Yield the entries of a large tree's parts; one query opens those that are not known."""
+        found = {oid: _recent_chunks[oid] for oid in oids if oid in _recent_chunks}
+        absent = [oid for oid in oids if oid not in found]
         for oid, blob in Blob.objects.in_bulk(absent).items():
             found[oid] = msgspec.msgpack.decode(open_sealed(blob.body), type=tuple[Entry, ...])
             _remember_chunk(oid, found[oid])
-        return Tree.of(whole.resource, (one for oid in whole.chunks for one in found[oid]))
+        return (entry for oid in oids for entry in found[oid])
+
+    def entries(self, digests: Iterable[str], doc_id: str) -> dict[str, Entry | None]:
+        """Return one document in each of several trees; None where a tree does not hold it.
+
+        Of a large tree the one part is opened that the document would be in.
+        """
+        found: dict[str, Entry | None] = {}
+        absent = []
+        for digest in dict.fromkeys(digests):
+            if (tree := _recent.get(digest)) is not None:
+                found[digest] = tree.by_id.get(doc_id)
+            else:
+                absent.append(digest)
+        for start in range(0, len(absent), _TREES):
+            rows = StoredTree.objects.in_bulk(absent[start : start + _TREES])
+            for digest, row in rows.items():
+                found[digest] = self._entry(open_sealed(row.body), doc_id)
+        return found
+
+    def _entry(self, body: bytes, doc_id: str) -> Entry | None:
+        whole = _parts_of(body)
+        entries: Iterable[Entry]
+        if whole is None:
+            # Not remembered: a walk through history would push out what promotions need.
+            entries = Tree.unpack(body).entries
+        elif len(whole.chunks) == CHUNKS:
+            entries = self._chunks([whole.chunks[chunk_of(doc_id)]])
+        else:
+            # Parts that are equal, being empty, are listed once: their order tells nothing.
+            entries = self._chunks(whole.chunks)
+        return next((entry for entry in entries if entry.id == doc_id), None)
 
     def keep_links(self, digest: str, links: Mapping[str, Links]) -> None:
         """See `Content.keep_links`."""
