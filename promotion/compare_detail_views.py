@@ -20,6 +20,7 @@ from promotion import comparison
 from promotion.common import signed_in
 from promotion.compare_views import anchor, asked_sides, compare_url
 from promotion.comparison import Row
+from promotion.document_views import history_url
 from promotion.engine.dependencies import Key
 from promotion.engine.diff import Change
 from promotion.engine.fields import FieldChange
@@ -121,6 +122,7 @@ def compare_document(request: HttpRequest) -> HttpResponse:
         flow=flow,
         way=None if flow else _way(before, after, [row.key]),
         touches=comparison.touched(before, after, [row])[row.key],
+        history_url=history_url(after.environment, resource.name, row.id),
         list_url=compare_url(before.ref, after.ref),
         resource_url=compare_url(before.ref, after.ref, resource=resource.name),
     )

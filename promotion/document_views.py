@@ -11,6 +11,7 @@ from environments.browser import as_text, browsable
 from environments.documents import DocumentError, parse
 from environments.links import LACKS_ALL, LACKS_PRODUCTION, Links
 from environments.masking import masked
+from environments.models import Environment
 from promotion.common import build_for
 from promotion.dependencies import configuration_of
 from promotion.engine.dependencies import Key, Use, kind_of
@@ -25,6 +26,12 @@ def document_url(build: Build, key: Key) -> str:
     """Return the page of one document of a build; its id may hold anything."""
     args = [build.environment.slug, build.number, key[0]]
     return f"{reverse('promotion:document', args=args)}?{urlencode({'id': key[1]})}"
+
+
+def history_url(environment: Environment, resource: str, doc_id: str, **more: str) -> str:
+    """Return the address of a document's history; `version` marks the one of that exact digest."""
+    address = reverse("promotion:history", args=[environment.slug, resource])
+    return f"{address}?{urlencode({'id': doc_id, **more})}"
 
 
 @console_page
@@ -54,6 +61,7 @@ def document(request: HttpRequest, slug: str, number: int, resource: str) -> Htt
         resource=kind,
         entry=entry,
         text=text,
+        history_url=history_url(environment, kind.name, entry.id, version=entry.exact),
         states=_states(held.links_of(key)),
         uses=_rows(build, held.uses(key)),
         users=_rows(build, users[:MOST_LISTED]),

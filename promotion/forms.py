@@ -186,3 +186,12 @@ class BatchRowForm(ConsentForm):
         super().__init__(*args, **kwargs)
         # There is one for the whole batch.
         del self.fields["comment"]
+
+
+class MomentForm(forms.Form):
+    """A moment, in the time zone of the pages; one with an offset of its own is taken too."""
+
+    at = forms.DateTimeField(
+        label="Date and time",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}),
+    )

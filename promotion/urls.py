@@ -11,6 +11,7 @@ from promotion import (
     document_views,
     drift_views,
     environment_views,
+    history_views,
     reconcile_views,
     rehearsal_views,
     views,
@@ -44,6 +45,9 @@ urlpatterns = [
     path("environment/<slug:slug>/drift/keep/", drift_views.keep_drift, name="keep-drift"),
     path("environment/<slug:slug>/drift/discard/", drift_views.discard_drift, name="discard-drift"),
     path("environment/<slug:slug>/drift/carry/", drift_views.carry_drift, name="carry-drift"),
+    path("environment/<slug:slug>/live-at/", history_views.live_at, name="live-at"),
+    # An id may hold anything: it is a part of the query.
+    path("history/<slug:slug>/<slug:resource>/", history_views.history, name="history"),
     path("builds/", build_views.builds, name="builds"),
     path("compare/", compare_views.compare, name="compare"),
     path("compare/document/", compare_detail_views.compare_document, name="compare-document"),

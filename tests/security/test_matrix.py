@@ -44,6 +44,8 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:keep-drift": ("post", "production", (302, 403, 403)),
     "promotion:discard-drift": ("get", "production", (200, 403, 403)),
     "promotion:carry-drift": ("get", "production", (200, 403, 403)),
+    "promotion:live-at": ("get", "production", (200, 200, 404)),
+    "promotion:history": ("get", "flows", (200, 200, 404)),
     "promotion:builds": ("get", "", (200, 200, 403)),
     "promotion:compare": ("get", "", (200, 200, 403)),
     # Nothing is named that could be compared; tests/console/test_compare.py has the rest.
@@ -85,7 +87,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "admin:accounts_user_history": ("get", "person", (200, 403, 403)),
 }
 # What an address needs besides its path.
-QUERIES = {"promotion:document": "?id=f1"}
+QUERIES = {"promotion:document": "?id=f1", "promotion:history": "?id=f1"}
 FLOW = b'{"name": "Flow", "production": ""}'
 NO_MARK = {"uuid": "u", "max_seq_no": [], "mapping_version": 0, "settings": ""}
 # Django's own: the same for everybody who is signed in, or without a view of ours behind it.
@@ -222,6 +224,8 @@ def test_an_environment_that_was_not_granted_is_not_there(
         "environments:document",
         "environments:way",
         "promotion:environment",
+        "promotion:live-at",
+        "promotion:history",
         "promotion:build",
         "promotion:promotion",
     ):
