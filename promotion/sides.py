@@ -1,7 +1,7 @@
 """What can be compared: a build, what went live in an environment, or an environment as it is now.
 
-Each has a reference of its own, for addresses and the command line: `staging:12`, `production:live`
-and `production:now`.
+Each has a reference of its own, for addresses and the command line: `staging:12`, `production:g7`
+for a generation, `production:live` and `production:now`.
 """
 
 import threading
@@ -27,6 +27,8 @@ from promotion.store import DatabaseContent
 
 NOW: Final = "now"
 LIVE: Final = "live"
+# Before the number of a generation.
+GENERATION: Final = "g"
 # Of so many environments what they hold now is kept in memory, for the next page.
 _MOST_LOOKS: Final = 4
 
@@ -74,19 +76,21 @@ def split(ref: str) -> tuple[str, str]:
         RuleBroken: it is no reference.
     """
     slug, colon, which = ref.rpartition(":")
-    if not colon or not slug or not (which in {NOW, LIVE} or which.isdecimal()):
+    number = which.removeprefix(GENERATION)
+    if not colon or not slug or not (which in {NOW, LIVE} or number.isdecimal()):
         raise RuleBroken(
             f"{ref!r} names nothing that can be compared. Write an environment's short name and, "
-            "behind a colon, a build's number, or live, or now: staging:12, production:live."
+            "behind a colon, a build's number, or g and a generation's, or live, or now: "
+            "staging:12, production:g7, production:live."
         )
     return slug, which
 
 
 def side(environment: Environment, which: str) -> Side:
-    """Return a build by its number, what is live, or what is there now.
+    """Return a build or a generation by its number, what is live, or what is there now.
 
     Raises:
-        RuleBroken: there is no such build, or nothing went live.
+        RuleBroken: there is no such build or generation, or nothing went live.
         ElasticError, PromotionError: the cluster could not be read as it is now.
     """
     ref = f"{environment.slug}:{which}"
@@ -97,13 +101,24 @@ def side(environment: Environment, which: str) -> Side:
         live = StoredGeneration.live_in(environment)
         if live is None:
             raise RuleBroken(f"Nothing of this console is live in {environment}. Adopt it first.")
-        held = {name: one.tree for name, one in live.generation.resources.items()}
-        words = f"{environment}, generation {live.number}"
-        return Side(ref, words, environment, held, DatabaseContent())
+        return _of_generation(ref, live)
+    if which.startswith(GENERATION):
+        number = int(which.removeprefix(GENERATION))
+        stored = StoredGeneration.objects.filter(environment=environment, number=number).first()
+        if stored is None:
+            raise RuleBroken(f"{environment} has no generation {number}.")
+        return _of_generation(ref, stored)
     build = Build.objects.filter(environment=environment, number=int(which)).first()
     if build is None:
         raise RuleBroken(f"{environment} has no build {which}.")
     return of_build(build)
+
+
+def _of_generation(ref: str, stored: StoredGeneration) -> Side:
+    held = {name: one.tree for name, one in stored.generation.resources.items()}
+    environment = stored.environment
+    words = f"{environment}, generation {stored.number}"
+    return Side(ref, words, environment, held, DatabaseContent())
 
 
 def of_build(build: Build) -> Side:

@@ -26,8 +26,9 @@ from promotion.sides import Side, side, split
 
 class Command(BaseCommand):
     help = (
-        "Print what differs between two sides: ENVIRONMENT:NUMBER, a build; ENVIRONMENT:live, what "
-        "was promoted last; ENVIRONMENT:now, what is there. Secrets are masked. Changes nothing."
+        "Print what differs between two sides: ENVIRONMENT:NUMBER, a build; ENVIRONMENT:gNUMBER, a "
+        "generation; ENVIRONMENT:live, what was promoted last; ENVIRONMENT:now, what is there. "
+        "Secrets are masked. Changes nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
