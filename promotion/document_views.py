@@ -61,7 +61,7 @@ def document(request: HttpRequest, slug: str, number: int, resource: str) -> Htt
         resource=kind,
         entry=entry,
         text=text,
-        history_url=history_url(environment, kind.name, entry.id, version=entry.exact),
+        history_url=history_url(build.environment, kind.name, entry.id, version=entry.exact),
         states=_states(held.links_of(key)),
         uses=_rows(build, held.uses(key)),
         users=_rows(build, users[:MOST_LISTED]),
