@@ -12,6 +12,7 @@ from promotion import (
     environment_views,
     reconcile_views,
     rehearsal_views,
+    review_views,
     views,
 )
 
@@ -48,14 +49,14 @@ urlpatterns = [
     path("compare/document/", compare_detail_views.compare_document, name="compare-document"),
     path("compare/way/", compare_detail_views.compare_way, name="compare-way"),
     path("reviews/", build_views.reviews, name="reviews"),
-    path("builds/<slug:slug>/<int:number>/", build_views.build, name="build"),
+    path("builds/<slug:slug>/<int:number>/", review_views.build, name="build"),
     # An id may hold anything, slashes too: it is a part of the query.
     path(
         "builds/<slug:slug>/<int:number>/document/<slug:resource>/",
         document_views.document,
         name="document",
     ),
-    path("builds/<slug:slug>/<int:number>/review/", build_views.review_build, name="review"),
+    path("builds/<slug:slug>/<int:number>/review/", review_views.review_build, name="review"),
     path("builds/<slug:slug>/<int:number>/prepare/", build_views.prepare_build, name="prepare"),
     path("builds/<slug:slug>/<int:number>/promote/", views.promote_build, name="promote"),
     path(

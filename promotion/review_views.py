@@ -1,0 +1,114 @@
+"""One build's page, where QA looks at what changed and gives its verdict."""
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.audit import request_actor
+from accounts.models import User
+from accounts.policy import may
+from accounts.roles import Verb
+from accounts.web import console_page, show
+from environments.findings import errors, warnings
+from promotion import build_changes
+from promotion.build_views import build_for
+from promotion.buttons import (
+    Button,
+    build_url,
+    prepare_button,
+    promote_button,
+    readiness,
+    rehearse_button,
+)
+from promotion.common import done, signed_in
+from promotion.compare_views import compare_url
+from promotion.dependencies import findings_of
+from promotion.forms import ReviewForm
+from promotion.models import Build, Review
+from promotion.services import review
+
+# So many findings about references are shown.
+MOST_FINDINGS = 100
+
+
+@console_page
+@require_GET
+def build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Show one build: what is in it, what changed, and QA's verdict."""
+    return _build_page(request, build_for(request, slug, number), None)
+
+
+@console_page
+@require_POST
+def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Keep QA's verdict."""
+    shown = build_for(request, slug, number)
+    form = ReviewForm(request.POST, due=warnings(findings_of(shown)))
+    if not form.is_valid():
+        return _build_page(request, shown, form, status=400)
+    verdict = Review.Verdict(form.cleaned_data["verdict"])
+
+    def act() -> str:
+        review(
+            request_actor(request),
+            shown,
+            verdict,
+            content=form.cleaned_data["content"],
+            comment=form.cleaned_data["comment"],
+            acknowledged=form.codes(),
+        )
+        return f"{shown} is {verdict.value}."
+
+    return done(request, build_url(shown), act)
+
+
+def _build_page(
+    request: HttpRequest, shown: Build, form: ReviewForm | None, status: int = 200
+) -> HttpResponse:
+    user, made = signed_in(request), shown.review
+    due = findings_of(shown) if shown.is_reviewable else []
+    return show(
+        request,
+        "promotion/build.html",
+        str(shown),
+        status=status,
+        build=shown,
+        review=made,
+        **_changes(request, shown, user),
+        parts=[
+            {"label": shown.environment.catalogue.get(name).label, "tree": part.tree}
+            for name, part in shown.resources().items()
+        ],
+        findings=due,
+        most_findings=f":{MOST_FINDINGS}",
+        findings_more=max(0, len(due) - MOST_FINDINGS),
+        stopping=len(errors(due)),
+        form=form or ReviewForm(due=warnings(due), initial={"content": shown.content}),
+        may_review=made is None and shown.is_reviewable and bool(may(user, Verb.REVIEW, shown)),
+        buttons=_buttons(request, shown, user),
+    )
+
+
+def _changes(request: HttpRequest, shown: Build, user: User) -> dict[str, object]:
+    """Return what changed, against what the address asks for."""
+    found = build_changes.bases(shown, user)
+    key = request.GET.get("against", "")
+    # What goes live is what matters; the first of them is that, where there is any.
+    chosen = next((one for one in found if one.key == key), found[0] if found else None)
+    ref = f"{shown.environment.slug}:{shown.number}"
+    return {
+        "bases": found,
+        "chosen": chosen,
+        "groups": build_changes.changes(shown, chosen),
+        "everything_url": compare_url(chosen.side.ref, ref) if chosen is not None else "",
+    }
+
+
+def _buttons(request: HttpRequest, shown: Build, user: User) -> list[Button]:
+    target = shown.target
+    if target is None or not may(user, Verb.PROMOTE, target) or not shown.is_reviewable:
+        return []
+    ready = readiness(request_actor(request), shown, target)
+    buttons = [promote_button(shown, ready)]
+    if ready.can_prepare:
+        buttons.append(prepare_button(shown))
+    return [*buttons, rehearse_button(shown, target)]
