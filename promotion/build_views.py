@@ -1,7 +1,6 @@
 """Builds as pages: the lists of them and of verdicts, capturing one, having one prepared."""
 
-from django.db.models import OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -21,23 +20,16 @@ from promotion.common import done, environment_filter, environment_for, signed_i
 from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Promotion, Review
 from promotion.preparing import request_preparation
+from promotion.reviewing import WAITING, with_outdated, with_verdict
 from promotion.services import authorise, capture
-
-WAITING = "waiting"
 
 
 def visible_builds(request: HttpRequest) -> QuerySet[Build]:
     """Return the builds that a person may see, each with the verdict on its content."""
-    verdict = Review.objects.filter(
-        environment=OuterRef("environment"), content=OuterRef("content")
-    ).values("verdict")
-    return (
-        Build.objects.filter(
-            environment__in=Environment.objects.visible_to(signed_in(request), Verb.VIEW_BUILD)
-        )
-        .select_related("environment", "captured_by")
-        .annotate(verdict=Coalesce(Subquery(verdict[:1]), Value(WAITING)))
+    rows = Build.objects.filter(
+        environment__in=Environment.objects.visible_to(signed_in(request), Verb.VIEW_BUILD)
     )
+    return with_verdict(rows.select_related("environment", "captured_by"))
 
 
 @console_page
@@ -75,7 +67,7 @@ def reviews(request: HttpRequest) -> HttpResponse:
     rows = Review.objects.filter(
         environment__in=Environment.objects.visible_to(user, Verb.VIEW_BUILD)
     ).select_related("build__environment", "reviewed_by")
-    found = listing(request, rows, filters, ["comment", "reviewed_by__username"])
+    found = listing(request, with_outdated(rows), filters, ["comment", "reviewed_by__username"])
     return show(request, "promotion/reviews.html", "Reviews", listing=found)
 
 

@@ -10,16 +10,18 @@ from django.http import QueryDict
 from environments.findings import Finding
 from promotion.batches import MOST_PARALLEL, PARALLEL
 
+VERDICTS = [("approved", "Approve"), ("changes", "Request changes"), ("rejected", "Reject")]
+
 
 class ReviewForm(forms.Form):
     """QA's verdict on what was shown."""
 
     content = forms.CharField(widget=forms.HiddenInput)
-    verdict = forms.ChoiceField(choices=[("approved", "Approve"), ("rejected", "Reject")])
+    verdict = forms.ChoiceField(choices=VERDICTS)
     comment = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What you tested. A rejection needs it.",
+        help_text="What you tested. Needed but for an approval.",
     )
     acknowledged = forms.MultipleChoiceField(
         required=False,

@@ -24,6 +24,7 @@ from promotion.compare_views import compare_url
 from promotion.dependencies import findings_of
 from promotion.forms import ReviewForm
 from promotion.models import Build, Review
+from promotion.reviewing import is_open, overtaken_by
 from promotion.services import review
 
 # So many findings about references are shown.
@@ -56,7 +57,7 @@ def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             comment=form.cleaned_data["comment"],
             acknowledged=form.codes(),
         )
-        return f"{shown} is {verdict.value}."
+        return f"{shown} {Review.SAID[verdict.value]}."
 
     return done(request, build_url(shown), act)
 
@@ -64,7 +65,9 @@ def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def _build_page(
     request: HttpRequest, shown: Build, form: ReviewForm | None, status: int = 200
 ) -> HttpResponse:
-    user, made = signed_in(request), shown.review
+    user, made = signed_in(request), list(Review.objects.of(shown).select_related("reviewed_by"))
+    overtaken = overtaken_by(shown)
+    ref = f"{shown.environment.slug}:{shown.number}"
     due = findings_of(shown) if shown.is_reviewable else []
     return show(
         request,
@@ -72,7 +75,12 @@ def _build_page(
         str(shown),
         status=status,
         build=shown,
-        review=made,
+        review=made[0] if made else None,
+        earlier=made[1:],
+        overtaken=overtaken,
+        overtaken_url=compare_url(ref, f"{shown.environment.slug}:{overtaken.number}")
+        if overtaken is not None
+        else "",
         **_changes(request, shown, user),
         parts=[
             {"label": shown.environment.catalogue.get(name).label, "tree": part.tree}
@@ -83,7 +91,7 @@ def _build_page(
         findings_more=max(0, len(due) - MOST_FINDINGS),
         stopping=len(errors(due)),
         form=form or ReviewForm(due=warnings(due), initial={"content": shown.content}),
-        may_review=made is None and shown.is_reviewable and bool(may(user, Verb.REVIEW, shown)),
+        may_review=is_open(shown) and bool(may(user, Verb.REVIEW, shown)),
         buttons=_buttons(request, shown, user),
     )
 
