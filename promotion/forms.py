@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from environments.findings import Finding
 from promotion.batches import MOST_PARALLEL, PARALLEL
+from promotion.comments import LONGEST as LONGEST_COMMENT
 
 VERDICTS = [("approved", "Approve"), ("changes", "Request changes"), ("rejected", "Reject")]
 
@@ -56,6 +57,17 @@ class ReviewForm(forms.Form):
             {"name": name, "finding": finding, "ticked": name in ticked}
             for name, finding in self.due.items()
         ]
+
+
+class CommentForm(forms.Form):
+    """Something to say about a build, a document or a field."""
+
+    text = forms.CharField(
+        label="Comment",
+        max_length=LONGEST_COMMENT,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Write something. Nothing was kept."},
+    )
 
 
 def _shown(finding: Finding) -> str:

@@ -19,11 +19,12 @@ from promotion.buttons import (
     readiness,
     rehearse_button,
 )
+from promotion.comment_links import threads
 from promotion.common import done, signed_in
 from promotion.compare_views import compare_url
 from promotion.dependencies import findings_of
-from promotion.forms import ReviewForm
-from promotion.models import Build, Review
+from promotion.forms import CommentForm, ReviewForm
+from promotion.models import Build, Comment, Review
 from promotion.reviewing import is_open, overtaken_by
 from promotion.services import review
 
@@ -82,6 +83,10 @@ def _build_page(
         if overtaken is not None
         else "",
         **_changes(request, shown, user),
+        unresolved=Comment.objects.on(shown).unresolved().count(),
+        threads=threads(shown),
+        comment_form=CommentForm(),
+        comment_url=build_url(shown, "promotion:comment"),
         parts=[
             {"label": shown.environment.catalogue.get(name).label, "tree": part.tree}
             for name, part in shown.resources().items()

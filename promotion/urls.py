@@ -5,6 +5,7 @@ from django.urls import path
 from promotion import (
     batch_views,
     build_views,
+    comment_views,
     compare_detail_views,
     compare_views,
     document_views,
@@ -57,6 +58,12 @@ urlpatterns = [
         name="document",
     ),
     path("builds/<slug:slug>/<int:number>/review/", review_views.review_build, name="review"),
+    path("builds/<slug:slug>/<int:number>/comment/", comment_views.comment, name="comment"),
+    path(
+        "builds/<slug:slug>/<int:number>/comment/<int:pk>/resolve/",
+        comment_views.resolve,
+        name="resolve-comment",
+    ),
     path("builds/<slug:slug>/<int:number>/prepare/", build_views.prepare_build, name="prepare"),
     path("builds/<slug:slug>/<int:number>/promote/", views.promote_build, name="promote"),
     path(
