@@ -1,6 +1,6 @@
 """One document of two sides, by field, and the way of an event around what differs, as pages."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,6 +17,7 @@ from environments.masking import shown
 from environments.pictures import flow_view
 from environments.waypictures import WayView
 from promotion import comparison
+from promotion.comment_links import About, about_document
 from promotion.common import signed_in
 from promotion.compare_views import anchor, asked_sides, compare_url
 from promotion.comparison import Row
@@ -41,6 +42,8 @@ class FieldRow:
     after: str
     # Where both are secret, or were: what became of it.
     secret: str = ""
+    comment_url: str = ""
+    comments: int = 0
 
     @property
     def is_long(self) -> bool:
@@ -48,7 +51,7 @@ class FieldRow:
         return max(text.count("\n") + len(text) // 60 for text in (self.before, self.after)) > 12
 
 
-def _field_row(one: FieldChange, names: Mapping[str, str]) -> FieldRow:
+def _field_row(one: FieldChange, names: Mapping[str, str], about: About | None) -> FieldRow:
     texts = [_text(value) for value in (one.before, one.after)]
     said = [shown(text) for text in texts]
     hidden = texts != said
@@ -60,6 +63,8 @@ def _field_row(one: FieldChange, names: Mapping[str, str]) -> FieldRow:
         "" if one.kind is Change.ADDED else said[0],
         "" if one.kind is Change.REMOVED else said[1],
         secret_words(one.before, one.after) if hidden and said[0] == said[1] else "",
+        about.url(one.place) if about is not None else "",
+        about.count(one.place) if about is not None else 0,
     )
 
 
@@ -99,7 +104,12 @@ def compare_document(request: HttpRequest) -> HttpResponse:
     if resource.name == "flow":
         versions = [(one or {}).get("production") for one in (details.before, details.after)]
         flow = flow_view(*versions, names=(before.words, after.words))
+    about = about_document(before, after, row)
     names = {f"[#{key}]": f"[#{name}]" for key, name in details.node_names().items()}
+
+    def rows(some: Sequence[FieldChange]) -> list[FieldRow]:
+        return [_field_row(one, names, about) for one in some]
+
     return show(
         request,
         "promotion/compare_document.html",
@@ -111,9 +121,11 @@ def compare_document(request: HttpRequest) -> HttpResponse:
         details=details,
         sentences=[(one.text, anchor(one.place)) for one in details.main],
         aside=[(one.text, anchor(one.place)) for one in details.aside],
-        fields=[_field_row(one, names) for one in details.real if not details.is_aside(one)],
-        aside_fields=[_field_row(one, names) for one in details.real if details.is_aside(one)],
-        noise=[_field_row(one, names) for one in details.noise],
+        fields=[_field_row(one, names, about) for one in details.real if not details.is_aside(one)],
+        aside_fields=[
+            _field_row(one, names, about) for one in details.real if details.is_aside(one)
+        ],
+        noise=[_field_row(one, names, about) for one in details.noise],
         texts=[
             (words, shown(as_text(value)))
             for words, value in ((before.words, details.before), (after.words, details.after))
@@ -123,6 +135,9 @@ def compare_document(request: HttpRequest) -> HttpResponse:
         way=None if flow else _way(before, after, [row.key]),
         touches=comparison.touched(before, after, [row])[row.key],
         history_url=history_url(after.environment, resource.name, row.id),
+        build=after.build,
+        threads=about.threads if about is not None else (),
+        comment_url=about.url() if about is not None else "",
         list_url=compare_url(before.ref, after.ref),
         resource_url=compare_url(before.ref, after.ref, resource=resource.name),
     )

@@ -51,16 +51,17 @@ class Item:
     url: str
     details: Details | None
     touches: Sequence[Use]
+    most: int = MOST_SAID
 
     @property
     def said(self) -> list[tuple[str, str]]:
-        """The sentences with the addresses of their fields, the first MOST_SAID of them."""
+        """The first sentences with the addresses of their fields, `most` of them."""
         found = (self.details.main or self.details.aside) if self.details is not None else []
-        return [(one.text, f"{self.url}#{anchor(one.place)}") for one in found[:MOST_SAID]]
+        return [(one.text, f"{self.url}#{anchor(one.place)}") for one in found[: self.most]]
 
     @property
     def more(self) -> int:
-        return max(0, len(self.details.sentences) - MOST_SAID) if self.details is not None else 0
+        return max(0, len(self.details.sentences) - self.most) if self.details is not None else 0
 
 
 def anchor(place: str) -> str:

@@ -9,17 +9,20 @@ from django.http import QueryDict
 
 from environments.findings import Finding
 from promotion.batches import MOST_PARALLEL, PARALLEL
+from promotion.comments import LONGEST as LONGEST_COMMENT
+
+VERDICTS = [("approved", "Approve"), ("changes", "Request changes"), ("rejected", "Reject")]
 
 
 class ReviewForm(forms.Form):
     """QA's verdict on what was shown."""
 
     content = forms.CharField(widget=forms.HiddenInput)
-    verdict = forms.ChoiceField(choices=[("approved", "Approve"), ("rejected", "Reject")])
+    verdict = forms.ChoiceField(choices=VERDICTS)
     comment = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What you tested. A rejection needs it.",
+        help_text="What you tested. Needed but for an approval.",
     )
     acknowledged = forms.MultipleChoiceField(
         required=False,
@@ -54,6 +57,17 @@ class ReviewForm(forms.Form):
             {"name": name, "finding": finding, "ticked": name in ticked}
             for name, finding in self.due.items()
         ]
+
+
+class CommentForm(forms.Form):
+    """Something to say about a build, a document or a field."""
+
+    text = forms.CharField(
+        label="Comment",
+        max_length=LONGEST_COMMENT,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Write something. Nothing was kept."},
+    )
 
 
 def _shown(finding: Finding) -> str:

@@ -18,6 +18,8 @@ from promotion.drift_models import Watch as Watch
 from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import CapturedResource, Fingerprint
 from promotion.lost_models import LostState as LostState
+from promotion.review_models import Comment as Comment
+from promotion.review_models import Review as Review
 
 
 class Build(models.Model):
@@ -101,11 +103,9 @@ class Build(models.Model):
         return live.build.content in {self.composed_on, self.content}
 
     @property
-    def review(self) -> "Review | None":
-        """The verdict on this content, whichever of the equal builds it was given to."""
-        return Review.objects.filter(
-            environment_id=self.environment_id, content=self.content
-        ).first()
+    def review(self) -> Review | None:
+        """The newest verdict on this content, whichever of the equal builds it was given to."""
+        return Review.objects.of(self).first()
 
     def resources(self) -> dict[str, CapturedResource]:
         """Return what was captured, by resource."""
@@ -137,37 +137,6 @@ class BuildPart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.build}: {self.tree}"
-
-
-class Review(models.Model):
-    """QA's verdict on a build. It holds for the content digest, so for equal builds too."""
-
-    class Verdict(models.TextChoices):
-        APPROVED = "approved"
-        REJECTED = "rejected"
-
-    build = models.ForeignKey(Build, on_delete=models.PROTECT, related_name="reviews")
-    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
-    # Frozen beside the key: this is what was looked at.
-    content = models.CharField(max_length=64)
-    verdict = models.CharField(max_length=10, choices=Verdict.choices)
-    comment = models.TextField(blank=True)
-    # The warnings that were acknowledged by name.
-    acknowledged = models.JSONField(default=list, blank=True)
-    reviewed_by = models.ForeignKey(User, on_delete=models.PROTECT)
-    reviewed_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ("-id",)
-        default_permissions = ()
-        constraints: ClassVar = (
-            models.UniqueConstraint(
-                fields=["environment", "content"], name="promotion_one_verdict_on_a_content"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.build}: {self.verdict}"
 
 
 def new_token() -> str:

@@ -165,11 +165,15 @@ def _review_stage(build: Build | None, review: Review | None) -> Stage:
         return Stage("QA", "No build yet")
     if review is None:
         return Stage("QA", f"Build {build.number} waits for QA", "running", url=build_url(build))
-    good = review.verdict == Review.Verdict.APPROVED
+    words, status = {
+        Review.Verdict.APPROVED.value: ("approved", "succeeded"),
+        Review.Verdict.REJECTED.value: ("rejected", "failed"),
+        Review.Verdict.CHANGES.value: ("needs changes", "failed"),
+    }[review.verdict]
     return Stage(
         "QA",
-        f"Build {build.number} {review.verdict}",
-        "succeeded" if good else "failed",
+        f"Build {build.number} {words}",
+        status,
         f"by {review.reviewed_by.label}",
         build_url(build),
     )
@@ -253,4 +257,6 @@ def _next_words(facts: _Facts) -> str:
         return "Staging cannot be reached: see to its cluster first."
     if facts.review is not None and facts.review.verdict == Review.Verdict.REJECTED:
         return f"{facts.build} was rejected: change staging, then capture again."
+    if facts.review is not None and not facts.review.is_final:
+        return f"QA requested changes of {facts.build}: change staging, then capture again."
     return "Nothing: production has what staging has."

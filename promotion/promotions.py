@@ -130,8 +130,8 @@ def promote_problem(actor: Actor, build: Build, target: Environment) -> str:
         return problem
     review = build.review
     if review is None or review.verdict != review.Verdict.APPROVED:
-        state = review.verdict if review is not None else "not reviewed"
-        return f"{build} is {state}. Only an approved build goes live."
+        state = review.said if review is not None else "is not reviewed"
+        return f"{build} {state}. Only an approved build goes live."
     if actor.user is not None and review.reviewed_by_id == actor.user.pk:
         return "Who approved a build does not promote it."
     live = StoredGeneration.live_in(target)

@@ -139,9 +139,10 @@ def review(
     comment: str = "",
     acknowledged: Collection[str] = (),
 ) -> Review:
-    """Approve or reject a build's content, once, and return the review.
+    """Approve or reject a build's content, once, or request changes, and return the review.
 
-    `content` is the digest that the reviewer was shown; a rejection needs a comment. An approval
+    `content` is the digest that the reviewer was shown; all but an approval needs a comment. What
+    was requested may be settled by another verdict on the same content. An approval
     needs the codes of all warnings about references in `acknowledged`, and that there is no error.
 
     Raises:
@@ -163,6 +164,10 @@ def review(
     agreed = [finding.to_dict() for finding in warnings(due)]
     try:
         with transaction.atomic():
+            # Locks the row where the database can: nothing may follow a final verdict.
+            Environment.objects.select_for_update().get(pk=build.environment_id)
+            if Review.objects.of(build).final().exists():
+                raise IntegrityError("a final verdict came first")
             made = Review.objects.create(
                 build=build,
                 environment=build.environment,
@@ -233,7 +238,7 @@ def _review_problem(build: Build, verdict: Review.Verdict, content: str, comment
             "Open the build again."
         )
     earlier = build.review
-    if earlier is not None:
+    if earlier is not None and earlier.is_final:
         return (
             f"{earlier.build} with the same content was {earlier.verdict} by "
             f"{earlier.reviewed_by.label} already. Your verdict was not kept. "
@@ -245,4 +250,6 @@ def _review_problem(build: Build, verdict: Review.Verdict, content: str, comment
         return f"{moved_words(build, target)} Your verdict was not kept."
     if verdict is Review.Verdict.REJECTED and not comment.strip():
         return "A rejection needs a comment that says why. Your verdict was not kept."
+    if verdict is Review.Verdict.CHANGES and not comment.strip():
+        return "A request needs a comment that says what to change. Your verdict was not kept."
     return ""

@@ -5,6 +5,7 @@ from django.urls import path
 from promotion import (
     batch_views,
     build_views,
+    comment_views,
     compare_detail_views,
     compare_views,
     compose_views,
@@ -14,6 +15,7 @@ from promotion import (
     history_views,
     reconcile_views,
     rehearsal_views,
+    review_views,
     views,
 )
 
@@ -53,7 +55,7 @@ urlpatterns = [
     path("compare/document/", compare_detail_views.compare_document, name="compare-document"),
     path("compare/way/", compare_detail_views.compare_way, name="compare-way"),
     path("reviews/", build_views.reviews, name="reviews"),
-    path("builds/<slug:slug>/<int:number>/", build_views.build, name="build"),
+    path("builds/<slug:slug>/<int:number>/", review_views.build, name="build"),
     # An id may hold anything, slashes too: it is a part of the query.
     path(
         "builds/<slug:slug>/<int:number>/document/<slug:resource>/",
@@ -61,7 +63,13 @@ urlpatterns = [
         name="document",
     ),
     path("builds/<slug:slug>/<int:number>/compose/", compose_views.compose, name="compose"),
-    path("builds/<slug:slug>/<int:number>/review/", build_views.review_build, name="review"),
+    path("builds/<slug:slug>/<int:number>/review/", review_views.review_build, name="review"),
+    path("builds/<slug:slug>/<int:number>/comment/", comment_views.comment, name="comment"),
+    path(
+        "builds/<slug:slug>/<int:number>/comment/<int:pk>/resolve/",
+        comment_views.resolve,
+        name="resolve-comment",
+    ),
     path("builds/<slug:slug>/<int:number>/prepare/", build_views.prepare_build, name="prepare"),
     path("builds/<slug:slug>/<int:number>/promote/", views.promote_build, name="promote"),
     path(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import IntegrityError, transaction
 
 from accounts.audit import command_actor, system_actor
 from accounts.models import AuditEvent, User
@@ -15,10 +16,12 @@ from accounts.services import create_user, grant
 from environments.models import Environment
 from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Review
+from promotion.promotions import promote_problem
 from promotion.services import NotAllowedError, capture, review
 
 pytestmark = pytest.mark.django_db
 APPROVED, REJECTED = Review.Verdict.APPROVED, Review.Verdict.REJECTED
+CHANGES = Review.Verdict.CHANGES
 
 
 @pytest.fixture
@@ -58,6 +61,35 @@ def test_a_stale_page_is_refused(build: Build, qa: User) -> None:
 def test_a_rejection_needs_a_comment(build: Build, qa: User) -> None:
     with pytest.raises(RuleBroken, match="needs a comment"):
         review(command_actor(qa), build, REJECTED, content=build.content, comment="  ")
+
+
+def test_requested_changes_are_no_approval_and_not_the_end(build: Build, qa: User) -> None:
+    actor = command_actor(qa)
+    with pytest.raises(RuleBroken, match="what to change"):
+        review(actor, build, CHANGES, content=build.content, comment=" ")
+    review(actor, build, CHANGES, content=build.content, comment="Rename the rule.")
+    assert "needs changes. Only an approved build" in promote_problem(actor, build, target(build))
+    review(actor, build, CHANGES, content=build.content, comment="Still.")
+    last = review(actor, build, APPROVED, content=build.content)
+    assert build.review == last
+    with pytest.raises(RuleBroken, match="was approved by qa already"):
+        review(actor, build, CHANGES, content=build.content, comment="Yet.")
+
+
+def test_the_database_keeps_one_final_verdict_a_content(build: Build, qa: User) -> None:
+    review(command_actor(qa), build, APPROVED, content=build.content)
+    facts = {"build": build, "environment": build.environment, "content": build.content}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Review.objects.create(verdict=REJECTED, reviewed_by=qa, **facts)
+
+
+def target(build: Build) -> Environment:
+    """What the build's environment promotes to."""
+    made = Environment.objects.create(
+        name="P", slug="p", kind="production", cluster=build.environment.cluster, version="0.8.1"
+    )
+    Environment.objects.filter(pk=build.environment_id).update(promotes_to=made)
+    return made
 
 
 @pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.MARKETING])

@@ -12,7 +12,7 @@ from accounts.services import create_user, grant
 from environments.models import Cluster, Environment
 from promotion.batch_models import Batch, BatchItem
 from promotion.engine.manifest import Entry, Tree, describe
-from promotion.models import Build, BuildPart, Promotion, Review
+from promotion.models import Build, BuildPart, Comment, Promotion, Review
 from promotion.store import DatabaseContent
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +55,8 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:build": ("get", B, (200, 200, 404)),
     "promotion:document": ("get", "document", (200, 200, 404)),
     "promotion:compose": ("get", B, (200, 200, 404)),
+    "promotion:comment": ("get", B, (200, 200, 404)),
+    "promotion:resolve-comment": ("post", "comment", (302, 302, 404)),
     "promotion:review": ("post-approve", B, (403, 302, 404)),
     "promotion:prepare": ("post", B, (302, 403, 404)),
     "promotion:promote": ("get", B, (200, 403, 404)),
@@ -149,8 +151,10 @@ def things() -> dict[str, list[object]]:
     )
     batch = Batch.objects.create(parallel=1, channel="web")
     BatchItem.objects.create(batch=batch, environment=production, build=build)
+    said = Comment.objects.create(build=build, environment=staging, text="Why?", author=person)
     return {
         "": [],
+        "comment": [staging.slug, 1, said.pk],
         "staging": [staging.slug],
         "production": [production.slug],
         "flows": [staging.slug, "flow"],

@@ -1,4 +1,4 @@
-"""`manage.py review BUILD --approve|--reject --as USER`."""
+"""`manage.py review BUILD --approve|--request-changes|--reject --as USER`."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,17 +10,18 @@ from promotion.services import review
 
 
 class Command(ActingCommand):
-    help = "Approve or reject a build."
+    help = "Approve or reject a build, or request changes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("build", help="ENVIRONMENT:NUMBER")
         verdict = parser.add_mutually_exclusive_group(required=True)
         for flag, value in (
             ("--approve", Review.Verdict.APPROVED),
+            ("--request-changes", Review.Verdict.CHANGES),
             ("--reject", Review.Verdict.REJECTED),
         ):
             verdict.add_argument(flag, dest="verdict", action="store_const", const=value)
-        parser.add_argument("--comment", default="", help="why; a rejection needs one")
+        parser.add_argument("--comment", default="", help="why; needed but for an approval")
         parser.add_argument(
             "--acknowledge",
             action="append",
@@ -41,7 +42,7 @@ class Command(ActingCommand):
             acknowledged=options["acknowledge"],
         )
         return {
-            "message": f"{build} is {made.verdict}.",
+            "message": f"{build} {made.said}.",
             "build": options["build"],
             "verdict": made.verdict,
             "content": made.content,
