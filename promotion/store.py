@@ -19,6 +19,8 @@ _BATCH = 400
 _BATCH_BYTES = 8 * 1024 * 1024
 # So many trees are in memory at once where one document of many is asked for.
 _TREES: Final = 50
+# So many answers are kept, a handful of documents over a thousand builds.
+_MOST_FOUND: Final = 20_000
 
 
 # A tree of so many documents is kept in parts, and one that changed little in few new ones.
@@ -28,6 +30,10 @@ LARGE_TREE: Final = 2000
 # large ones that follow each other share most of their parts.
 _recent: Final[dict[str, Tree]] = {}
 _recent_chunks: Final[dict[str, tuple[Entry, ...]]] = {}
+# One document of a tree, which never changes: the next page of a history asks for the same ones.
+_found: Final[dict[tuple[str, str], Entry | None]] = {}
+# Another thread may empty them between two looks.
+_UNKNOWN: Final = Entry("", "", "", "", "", 0)
 _guard: Final = threading.Lock()
 
 
@@ -183,19 +189,28 @@ class DatabaseContent:
         found: dict[str, Entry | None] = {}
         absent = []
         for digest in dict.fromkeys(digests):
-            if (tree := _recent.get(digest)) is not None:
+            known = _found.get((digest, doc_id), _UNKNOWN)
+            if known is not _UNKNOWN:
+                found[digest] = known
+            elif (tree := _recent.get(digest)) is not None:
                 found[digest] = tree.by_id.get(doc_id)
             else:
                 absent.append(digest)
         for start in range(0, len(absent), _TREES):
             rows = StoredTree.objects.in_bulk(absent[start : start + _TREES])
-            for digest, row in rows.items():
-                found[digest] = self._entry(open_sealed(row.body), doc_id)
+            read = {key: self._entry(open_sealed(row.body), doc_id) for key, row in rows.items()}
+            found |= read
+            with _guard:
+                if len(_found) + len(read) > _MOST_FOUND:
+                    _found.clear()
+                _found.update({(key, doc_id): entry for key, entry in read.items()})
         return found
 
     def _entry(self, body: bytes, doc_id: str) -> Entry | None:
         whole = _parts_of(body)
         entries: Iterable[Entry]
+        if whole is None and msgspec.msgpack.encode(doc_id) not in body:
+            return None
         if whole is None:
             # Not remembered: a walk through history would push out what promotions need.
             entries = Tree.unpack(body).entries
