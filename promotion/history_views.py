@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.core.paginator import Paginator
@@ -35,7 +35,8 @@ FUTURE: Final = "That is yet to come. Nobody knows what will be live then."
 def live_at_url(environment: Environment, moment: datetime | None = None, **more: str) -> str:
     """Return the address of what was live at a moment; without one, of the question."""
     address = reverse("promotion:live-at", args=[environment.slug])
-    at = {"at": timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M:%S")} if moment else {}
+    # With its offset: an hour that a clock shows twice is one of both then.
+    at = {"at": timezone.localtime(moment).isoformat()} if moment else {}
     words = urlencode({**at, **more})
     return f"{address}?{words}" if words else address
 
@@ -132,7 +133,7 @@ def live_at(request: HttpRequest, slug: str) -> HttpResponse:
     known = periods(environment)
     context: dict[str, Any] = {"problem": "", "status": 200}
     if not form.is_bound:
-        made = [(one, live_at_url(environment, one.since)) for one in reversed(known)]
+        made = [(one, live_at_url(environment, _within(one))) for one in reversed(known)]
         context["listing"] = _paged(request, made, request.GET.get("page"), {})
     elif not form.is_valid():
         context |= {"status": 400, "problem": "That is no moment. Give a date and a time of day."}
@@ -144,6 +145,8 @@ def live_at(request: HttpRequest, slug: str) -> HttpResponse:
         elif period is None:
             context["problem"] = _too_early(environment, known)
         else:
+            # The field takes no offset and no fraction, which the address may have.
+            form = MomentForm(initial={"at": moment})
             context |= _was_live(request, environment, moment, period)
     return show(
         request,
@@ -154,6 +157,12 @@ def live_at(request: HttpRequest, slug: str) -> HttpResponse:
         zone=timezone.get_current_timezone_name(),
         **context,
     )
+
+
+def _within(period: Period) -> datetime:
+    """Return the first whole second of a period, which the form can show; else its beginning."""
+    whole = period.since.replace(microsecond=0) + timedelta(seconds=1)
+    return whole if whole < (period.until or timezone.now()) else period.since
 
 
 def _too_early(environment: Environment, known: Sequence[Period]) -> str:
@@ -212,7 +221,7 @@ def _documents(
     """Return a page of one resource's documents, each with the address of its version."""
     tree = DatabaseContent().tree(stored.generation.resources[chosen.name].tree.digest)
     entries = sorted(tree.entries, key=lambda one: (one.title.casefold(), one.id))
-    at = timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M:%S")
+    at = timezone.localtime(moment).isoformat()
     listing = _paged(request, entries, request.GET.get("page"), {"at": at, "resource": chosen.name})
     listing.page.object_list = [
         (entry, history_url(environment, chosen.name, entry.id, version=entry.exact))

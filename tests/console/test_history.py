@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 from django.conf import settings as console
@@ -18,6 +18,7 @@ from accounts.services import create_user, grant
 from environments.elastic import connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
+from promotion.engine.manifest import Tree, describe
 from promotion.history import Version, pipeline_of, versions
 from promotion.live import finish
 from promotion.models import Promotion, StoredGeneration
@@ -25,6 +26,7 @@ from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.rollback import rollback
 from promotion.services import capture
+from promotion.store import LARGE_TREE, DatabaseContent, _recent
 from promotion.timeline import live_at, periods
 from tests.factories import (
     People,
@@ -279,7 +281,14 @@ def test_what_was_live_at_a_moment_is_shown_as_a_whole(
     text = see(user, "live-at", "production", at=at(timezone.now()))
     assert "which is live now too" in text
     assert "Compare with what is live now" not in text
-    assert "All that was live" in see(user, "live-at", "production")
+    text = see(user, "live-at", "production")
+    assert "All that was live" in text
+    links = [one.partition('"')[0] for one in text.split("/live-at/?at=")[1:]]
+    shown = [see(user, "live-at", "production", at=unquote(link)) for link in links]
+    for one, page in zip((third, second, first), shown, strict=True):
+        assert one.generation is not None
+        assert f": generation {one.generation.number}" in page
+        assert f'value="{timezone.localtime(one.since):%Y-%m-}' in page
 
 
 @pytest.mark.parametrize(
@@ -317,3 +326,14 @@ def test_time_is_told_in_the_zone_of_the_pages(
     people: People, production: Environment, see: See
 ) -> None:
     assert "Date and time, UTC" in see(people.qa.user, "live-at", "production")
+
+
+@pytest.mark.parametrize("many", [3, LARGE_TREE + 1])
+def test_one_document_is_found_in_trees_however_they_are_kept(many: int) -> None:
+    entries = [describe("segment", f"s{n}", b'{"name": "S"}', limit=100) for n in range(many)]
+    content, tree = DatabaseContent(), Tree.of("segment", entries)
+    content.keep_tree(tree)
+    _recent.clear()
+    for _ in range(2):
+        for doc_id, entry in (("s2", tree.by_id["s2"]), ("s", None), ("elsewhere", None)):
+            assert content.entries([tree.digest], doc_id) == {tree.digest: entry}
