@@ -234,14 +234,14 @@ def test_production_that_one_may_not_see_is_left_out(
     run_adopt(adopt(people.admin, production))
     segment(staging, "One")
     ship(people, staging, production)
-    other = tester_of_one(staging)
+    other = qa_of_one(staging)
     pipeline = pipeline_of(other, staging)
     assert [one.slug for one in pipeline.environments] == ["staging"]
     assert pipeline.production is None
     assert [one.lives for one in versions(pipeline, "segment", "vip")] == [[]]
 
 
-def tester_of_one(environment: Environment) -> User:
+def qa_of_one(environment: Environment) -> User:
     user = create_user(
         system_actor(), username="qa2", role=Role.QA, password="a long enough phrase 7"
     )
