@@ -95,8 +95,12 @@ class _Facts:
 
     @property
     def to_review(self) -> Build | None:
-        """The build that waits for QA: one that somebody composed comes first."""
-        return self.composed or (self.build if self.review is None else None)
+        """The build that waits for QA: the newest capture, or what was composed since."""
+        if self.composed is not None and (
+            self.build is None or self.composed.number > self.build.number
+        ):
+            return self.composed
+        return self.build if self.review is None else None
 
     @property
     def promotable(self) -> Build | None:
@@ -151,7 +155,7 @@ def _pipeline(
     url = environment_url(staging) if may(user, Verb.VIEW_CONFIGURATION, staging) else ""
     row.stages = [
         Stage("Staging", titles[changed], statuses[changed], words, url),
-        _review_stage(facts.build, facts.review),
+        _review_stage(facts.to_review or facts.build, None if facts.to_review else facts.review),
         _prepared_stage(approved, facts.ready, facts.live),
         _live_stage(target, facts.live, facts.drift),
     ]

@@ -226,15 +226,8 @@ def check_build(build: Build, live: Live, target: Environment) -> None:
     else:
         held = {name: held.tree for name, held in live.generation.resources.items()}
         findings += judge(configuration_of(build), configuration(held), target)
-    if not build.rests_on(StoredGeneration.live_in(target)):
-        findings.append(
-            Finding(
-                "composed-on-another",
-                Severity.ERROR,
-                f"{target} serves another configuration than {build} was composed on.",
-                "Compose it again, with the same choice.",
-            )
-        )
+    rests = build.rests_on(StoredGeneration.live_in(target))
+    findings += preflight.check_basis(str(build), str(target), rests=rests)
     _raise_errors(findings)
 
 

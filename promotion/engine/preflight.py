@@ -57,6 +57,20 @@ def check_versions(build: str, target: str) -> list[Finding]:
     ]
 
 
+def check_basis(build: str, target: str, *, rests: bool) -> list[Finding]:
+    """Refuse what was composed on another content than the target's, where it does not rest."""
+    if rests:
+        return []
+    return [
+        Finding(
+            "composed-on-another",
+            Severity.ERROR,
+            f"{target} serves another configuration than {build} was composed on.",
+            "Compose it again, with the same choice.",
+        )
+    ]
+
+
 def check_engine(capacity: Capacity) -> list[Finding]:
     """Refuse an engine that the console was never tested with."""
     engine = capacity.engine

@@ -20,6 +20,7 @@ from promotion import compose_views
 from promotion.compose_forms import token_of
 from promotion.composing import compose_build
 from promotion.models import Build
+from promotion.services import capture
 from tests.factories import People
 from tests.promotion.test_compose import Served, go_live, of
 from tests.promotion.test_compose import build as build
@@ -223,3 +224,17 @@ def test_of_what_cannot_be_chosen_from_the_page_says_why(
     page = pages(people.qa.user, made).open()
     assert page.status == 200
     assert "is no capture of staging" in page.text
+
+
+@pytest.mark.usefixtures("adopted")
+def test_home_leads_to_what_was_composed_until_staging_is_captured_again(
+    people: People, build: Build, staging: Environment
+) -> None:
+    made = compose_build(people.qa, build, of("segment/seg-loyal"))
+    client = pages(people.qa.user, build).client
+    assert (
+        f"{made} waits for QA." in client.get(reverse("admin:index"), secure=True).content.decode()
+    )
+    again = capture(people.qa, staging)
+    text = client.get(reverse("admin:index"), secure=True).content.decode()
+    assert f"{again} waits for QA." in text
