@@ -147,6 +147,9 @@ def reconcile_button(environment: Environment) -> Button:
 def environment_buttons(user: User, shown: Environment) -> list[Button]:
     """Return what a person can do to an environment."""
     buttons = [Button("Dashboard", reverse("environments:dashboard", args=[shown.slug]))]
+    if may(user, Verb.MANAGE, shown):
+        url = reverse("promotion:checklist", args=[shown.slug])
+        buttons.append(Button("Checklist", url))
     if not shown.is_production:
         if may(user, Verb.CAPTURE, shown):
             buttons.append(capture_button(shown))

@@ -42,6 +42,13 @@ def cutover_seconds(environment: Environment, fence: float) -> tuple[float | Non
     return None, "nothing was switched there yet"
 
 
+def verification_seconds(environment: Environment) -> float | None:
+    """Estimate a verification from earlier ones; None where nothing is known."""
+    kinds = [Promotion.Kind.PROMOTE, Promotion.Kind.ROLLBACK, Promotion.Kind.ADOPT]
+    earlier = _earlier(environment, "verify", kinds)
+    return median(earlier) if earlier else None
+
+
 def seconds(
     environment: Environment, *, preparation: float, fence: float, verification: float
 ) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from django.http import QueryDict
 
 from environments.findings import Finding
 from promotion.batches import MOST_PARALLEL, PARALLEL
+from promotion.checklists import checklist_problem
 from promotion.comments import LONGEST as LONGEST_COMMENT
+from promotion.models import Checklist
 
 VERDICTS = [("approved", "Approve"), ("changes", "Request changes"), ("rejected", "Reject")]
 
@@ -31,8 +33,23 @@ class ReviewForm(forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, due: Sequence[Finding] = (), **kwargs: Any) -> None:
+    # The version of the checklist that was shown, and the places of what was ticked.
+    checklist = forms.IntegerField(required=False)
+    ticked = forms.TypedMultipleChoiceField(required=False, coerce=int)
+
+    def __init__(
+        self,
+        *args: Any,
+        due: Sequence[Finding] = (),
+        asked: Checklist | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.asked = asked if asked is not None and asked.items else None
+        items = self.asked.items if self.asked is not None else []
+        places = self.fields["ticked"]
+        if isinstance(places, forms.MultipleChoiceField):
+            places.choices = [(str(place), item["text"]) for place, item in enumerate(items)]
         self.due = {_shown(finding): finding for finding in due}
         field = self.fields["acknowledged"]
         if isinstance(field, forms.MultipleChoiceField):
@@ -44,11 +61,23 @@ class ReviewForm(forms.Form):
         given = cleaned.get("acknowledged")
         if cleaned.get("verdict") == "approved" and given is not None and set(self.due) - {*given}:
             self.add_error("acknowledged", "Acknowledge each of these, or do not approve it.")
+        if self.asked is not None and (verdict := cleaned.get("verdict")):
+            ticked, version = cleaned.get("ticked", []), cleaned.get("checklist")
+            if problem := checklist_problem(self.asked, verdict, version, ticked):
+                self.add_error("ticked", problem)
         return cleaned
 
     def codes(self) -> list[str]:
         """Return the codes of what was acknowledged."""
         return [self.due[name].code for name in self.cleaned_data["acknowledged"]]
+
+    def items(self) -> list[dict[str, Any]]:
+        """Return a check box for each item of the checklist, for a page."""
+        if self.asked is None:
+            return []
+        fresh = self.data.get("checklist") == str(self.asked.version)
+        given = self.data.getlist("ticked") if fresh and isinstance(self.data, QueryDict) else []
+        return self.asked.answers([int(place) for place in given if place.isdecimal()])
 
     def boxes(self) -> list[dict[str, Any]]:
         """Return a check box for each warning, for a page."""
@@ -57,6 +86,19 @@ class ReviewForm(forms.Form):
             {"name": name, "finding": finding, "ticked": name in ticked}
             for name, finding in self.due.items()
         ]
+
+
+class ChecklistForm(forms.Form):
+    """The checklist as lines of text; `version` is the one that the page showed."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput)
+    lines = forms.CharField(
+        label="Items",
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 12}),
+        help_text="One a line. A question mark in front makes it optional. Empty, it asks nothing.",
+    )
 
 
 class CommentForm(forms.Form):

@@ -18,6 +18,7 @@ from promotion.drift_models import Watch as Watch
 from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import CapturedResource, Fingerprint
 from promotion.lost_models import LostState as LostState
+from promotion.review_models import Checklist as Checklist
 from promotion.review_models import Comment as Comment
 from promotion.review_models import Review as Review
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
@@ -11,6 +12,46 @@ from environments.models import Environment
 
 if TYPE_CHECKING:
     from promotion.models import Build
+
+
+class Checklist(models.Model):
+    """One version of what QA goes through before it approves an environment's build."""
+
+    environment = models.ForeignKey(
+        Environment, on_delete=models.PROTECT, related_name="checklists"
+    )
+    version = models.PositiveIntegerField()
+    # Each with its `text`, and whether it is `optional`; none where nothing is asked any more.
+    items = models.JSONField(default=list, blank=True)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-version",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(
+                fields=["environment", "version"], name="promotion_checklist_version_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Checklist {self.version} of {self.environment}"
+
+    @classmethod
+    def of(cls, environment: Environment) -> Checklist | None:
+        """Return the newest version, or None where there is none."""
+        return cls.objects.filter(environment=environment).first()
+
+    @property
+    def lines(self) -> str:
+        """The items as they are written: one a line, an optional one behind a question mark."""
+        marks = {True: "?", False: ""}
+        return "\n".join(f"{marks[one['optional']]}{one['text']}" for one in self.items)
+
+    def answers(self, ticked: Collection[int]) -> list[dict[str, Any]]:
+        """Return the items with what was ticked, by their places from 0."""
+        return [{**item, "ticked": place in ticked} for place, item in enumerate(self.items)]
 
 
 class ReviewQuerySet(models.QuerySet["Review"]):
@@ -49,6 +90,11 @@ class Review(models.Model):
     comment = models.TextField(blank=True)
     # The warnings that were acknowledged by name.
     acknowledged = models.JSONField(default=list, blank=True)
+    # The version that was gone through, and its items, each with whether it was ticked.
+    checklist = models.ForeignKey(
+        Checklist, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    answers = models.JSONField(default=list, blank=True)
     reviewed_by = models.ForeignKey(User, on_delete=models.PROTECT)
     reviewed_at = models.DateTimeField(auto_now_add=True)
 

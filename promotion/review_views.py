@@ -25,7 +25,7 @@ from promotion.compare_views import compare_url
 from promotion.compositions import composition_of
 from promotion.dependencies import findings_of
 from promotion.forms import CommentForm, ReviewForm
-from promotion.models import Build, Comment, Review, StoredGeneration
+from promotion.models import Build, Checklist, Comment, Review, StoredGeneration
 from promotion.reviewing import is_open, overtaken_by
 from promotion.services import moved_words, review
 
@@ -45,7 +45,8 @@ def build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Keep QA's verdict."""
     shown = build_for(request, slug, number)
-    form = ReviewForm(request.POST, due=warnings(findings_of(shown)))
+    asked = Checklist.of(shown.environment)
+    form = ReviewForm(request.POST, due=warnings(findings_of(shown)), asked=asked)
     if not form.is_valid():
         return _build_page(request, shown, form, status=400)
     verdict = Review.Verdict(form.cleaned_data["verdict"])
@@ -58,6 +59,8 @@ def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             content=form.cleaned_data["content"],
             comment=form.cleaned_data["comment"],
             acknowledged=form.codes(),
+            checklist=form.cleaned_data["checklist"],
+            ticked=form.cleaned_data["ticked"],
         )
         return f"{shown} {Review.SAID[verdict.value]}."
 
@@ -67,7 +70,10 @@ def review_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def _build_page(
     request: HttpRequest, shown: Build, form: ReviewForm | None, status: int = 200
 ) -> HttpResponse:
-    user, made = signed_in(request), list(Review.objects.of(shown).select_related("reviewed_by"))
+    user, made = (
+        signed_in(request),
+        list(Review.objects.of(shown).select_related("reviewed_by", "checklist")),
+    )
     overtaken = overtaken_by(shown)
     ref = f"{shown.environment.slug}:{shown.number}"
     due = findings_of(shown) if shown.is_reviewable else []
@@ -101,7 +107,12 @@ def _build_page(
         most_findings=f":{MOST_FINDINGS}",
         findings_more=max(0, len(due) - MOST_FINDINGS),
         stopping=len(errors(due)),
-        form=form or ReviewForm(due=warnings(due), initial={"content": shown.content}),
+        form=form
+        or ReviewForm(
+            due=warnings(due),
+            asked=Checklist.of(shown.environment),
+            initial={"content": shown.content},
+        ),
         may_review=is_open(shown) and bool(may(user, Verb.REVIEW, shown)),
         buttons=_buttons(request, shown, user, live),
     )

@@ -13,12 +13,13 @@ from accounts.roles import Verb
 from environments.elastic import connect
 from environments.findings import Finding, errors, warnings
 from environments.models import Environment
+from promotion.checklists import checklist_problem
 from promotion.cluster import ClusterReader
 from promotion.dependencies import findings_of
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.ports import Captured
-from promotion.models import Build, BuildPart, Review, StoredGeneration
+from promotion.models import Build, BuildPart, Checklist, Review, StoredGeneration
 from promotion.store import DatabaseContent
 
 
@@ -138,12 +139,16 @@ def review(
     content: str,
     comment: str = "",
     acknowledged: Collection[str] = (),
+    checklist: int | None = None,
+    ticked: Collection[int] = (),
 ) -> Review:
     """Approve or reject a build's content, once, or request changes, and return the review.
 
     `content` is the digest that the reviewer was shown; all but an approval needs a comment. What
     was requested may be settled by another verdict on the same content. An approval
-    needs the codes of all warnings about references in `acknowledged`, and that there is no error.
+    needs the codes of all warnings about references in `acknowledged`, and that there is no error;
+    and in `ticked`, by places from 0, all that is not optional of the environment's checklist,
+    whose version `checklist` was shown.
 
     Raises:
         NotAllowedError: the actor may not.
@@ -153,7 +158,10 @@ def review(
     authorise(actor, Verb.REVIEW, f"build.{verdict.value}", build)
     if actor.user is None:
         raise NotAllowedError("Only a person reviews a build. Nothing was changed.")
+    asked = Checklist.of(build.environment)
     problem, due = _review_problem(build, verdict, content, comment), []
+    if not problem and asked is not None:
+        problem = checklist_problem(asked, verdict, checklist, ticked)
     if not problem and verdict is Review.Verdict.APPROVED:
         due = findings_of(build)
         problem = _dangling_problem(build, due, acknowledged)
@@ -162,6 +170,7 @@ def review(
         record(actor, f"build.{verdict.value}", build, outcome=failed, reason=problem)
         raise RuleBroken(problem, tuple(due))
     agreed = [finding.to_dict() for finding in warnings(due)]
+    answers = asked.answers(ticked) if asked is not None and asked.version == checklist else []
     try:
         with transaction.atomic():
             # Locks the row where the database can: nothing may follow a final verdict.
@@ -175,6 +184,8 @@ def review(
                 verdict=verdict,
                 comment=comment.strip(),
                 acknowledged=agreed,
+                checklist=asked if answers else None,
+                answers=answers,
                 reviewed_by=actor.user,
             )
             detail = {"acknowledged": [f["message"] for f in agreed]} if agreed else None

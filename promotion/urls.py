@@ -5,6 +5,7 @@ from django.urls import path
 from promotion import (
     batch_views,
     build_views,
+    checklist_views,
     comment_views,
     compare_detail_views,
     compare_views,
@@ -24,6 +25,7 @@ urlpatterns = [
     path("environments/", environment_views.environments, name="environments"),
     path("environment/<slug:slug>/", environment_views.environment, name="environment"),
     path("environment/<slug:slug>/capture/", build_views.capture_build, name="capture"),
+    path("environment/<slug:slug>/checklist/", checklist_views.checklist, name="checklist"),
     path("environment/<slug:slug>/adopt/", environment_views.adopt_environment, name="adopt"),
     path("environment/<slug:slug>/release/", environment_views.release_environment, name="release"),
     path(

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.audit import request_actor
@@ -11,14 +12,23 @@ from accounts.policy import may
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.models import Environment
-from promotion.beginning import cancel
+from promotion.beginning import cancel, refuse
 from promotion.buttons import promotion_url, readiness, rehearse_button
 from promotion.common import done, environment_filter, environment_for, signed_in
+from promotion.confirming import (
+    plan_by_digest,
+    plan_differences,
+    time_words,
+    told,
+    untouched_words,
+)
 from promotion.forms import PromoteForm
 from promotion.models import Build, Promotion
 from promotion.promotions import promote
 from promotion.receipts import issued
 from promotion.tasks import finish_promotion
+
+ACTION = "promote.requested"
 
 
 @console_page
@@ -36,9 +46,13 @@ def promote_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         raise Http404
     verdict = may(signed_in(request), Verb.PROMOTE, target)
     if not verdict:
-        return forbidden(request, verdict, "promote.requested", target)
+        return forbidden(request, verdict, ACTION, target)
     state = readiness(actor, shown, target)
     ready = state.prepared
+    confirmed = request.POST.get("plan") or request.GET.get("confirmed", "")
+    current = ready.plan_digest if ready is not None else ""
+    if request.method == "POST" and confirmed and confirmed != current:
+        return _stale(request, shown, target, confirmed)
     form = PromoteForm(
         request.POST or None,
         due=ready.consents_due if ready is not None else (),
@@ -61,18 +75,62 @@ def promote_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             finish_promotion.enqueue(made[0].pk)
             return ""
 
-        response = done(request, request.path, act)
+        # What moved since is named beside what was confirmed, once it is planned again.
+        back = f"{request.path}?{urlencode({'confirmed': confirmed})}"
+        response = done(request, back, act)
         return HttpResponseRedirect(promotion_url(made[0])) if made else response
+    status = 400 if request.method == "POST" else 200
+    return _confirm_page(request, shown, target, form, confirmed, status)
+
+
+def _stale(request: HttpRequest, shown: Build, target: Environment, confirmed: str) -> HttpResponse:
+    """Refuse a plan that is not the one any more, and show the new one beside it."""
+    state = readiness(request_actor(request), shown, target)
+    words = state.reason or "The plan is not the one that you confirmed. Look at it again."
+    error = refuse(request_actor(request), ACTION, target, f"{words} Nothing was changed.")
+    ready = state.prepared
+    form = PromoteForm(
+        due=ready.consents_due if ready is not None else (),
+        initial={
+            "plan": ready.plan_digest if ready is not None else "",
+            "comment": request.POST.get("comment", ""),
+        },
+    )
+    return _confirm_page(request, shown, target, form, confirmed, 409, str(error))
+
+
+def _confirm_page(
+    request: HttpRequest,
+    shown: Build,
+    target: Environment,
+    form: PromoteForm,
+    confirmed: str,
+    status: int,
+    problem: str = "",
+) -> HttpResponse:
+    state = readiness(request_actor(request), shown, target)
+    ready = state.prepared
+    plan = ready.plan if ready is not None else None
+    moved = bool(confirmed) and (ready is None or ready.plan_digest != confirmed)
+    old = plan_by_digest(target, confirmed) if moved else None
     return show(
         request,
         "promotion/promote.html",
         f"Promote {shown}",
-        status=400 if request.method == "POST" else 200,
+        status=status,
         build=shown,
+        problem=problem,
+        confirmed=confirmed if moved else "",
+        poll_url=f"{request.path}?{urlencode({'confirmed': confirmed})}" if moved else request.path,
+        old=old,
+        plan_rows=plan_differences(old, plan, target) if old is not None and plan else [],
+        told=told(plan, shown, target) if plan is not None else None,
+        untouched=untouched_words(plan, target) if plan is not None else "",
+        takes=time_words(ready) if ready is not None else "",
         target=target,
         ready=ready,
         state=state,
-        plan=ready.plan if ready is not None else None,
+        plan=plan,
         changes=changes(ready) if ready is not None else [],
         rehearse=rehearse_button(shown, target),
         protected=target.catalogue.protected,

@@ -13,6 +13,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Checklist',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('version', models.PositiveIntegerField()),
+                ('items', models.JSONField(blank=True, default=list)),
+                ('made_at', models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                'ordering': ('-version',),
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='Comment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -33,10 +46,30 @@ class Migration(migrations.Migration):
             model_name='review',
             name='promotion_one_verdict_on_a_content',
         ),
+        migrations.AddField(
+            model_name='review',
+            name='answers',
+            field=models.JSONField(blank=True, default=list),
+        ),
         migrations.AlterField(
             model_name='review',
             name='verdict',
             field=models.CharField(choices=[('approved', 'Approved'), ('rejected', 'Rejected'), ('changes', 'Changes requested')], max_length=10),
+        ),
+        migrations.AddField(
+            model_name='checklist',
+            name='environment',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='checklists', to='environments.environment'),
+        ),
+        migrations.AddField(
+            model_name='checklist',
+            name='made_by',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddField(
+            model_name='review',
+            name='checklist',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='promotion.checklist'),
         ),
         migrations.AddConstraint(
             model_name='review',
@@ -66,5 +99,9 @@ class Migration(migrations.Migration):
             model_name='comment',
             name='resolved_by',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddConstraint(
+            model_name='checklist',
+            constraint=models.UniqueConstraint(fields=('environment', 'version'), name='promotion_checklist_version_once'),
         ),
     ]

@@ -31,6 +31,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:environments": ("get", "", (200, 200, 200)),
     "promotion:environment": ("get", S, (200, 200, 200)),
     "promotion:capture": ("post", S, (302, 302, 403)),
+    "promotion:checklist": ("get", S, (200, 403, 403)),
     "promotion:adopt": ("get", "production", (200, 403, 403)),
     "promotion:release": ("get", "production", (200, 403, 403)),
     "promotion:rollback": ("get", "production", (200, 403, 403)),

@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.models import User
 from promotion.commands import ActingCommand, command_actor, find_build
-from promotion.models import Review
+from promotion.models import Checklist, Review
 from promotion.services import review
 
 
@@ -29,10 +29,19 @@ class Command(ActingCommand):
             metavar="CODE",
             help="acknowledge a warning about references, as a refusal with --json names it",
         )
+        parser.add_argument(
+            "--tick",
+            action="append",
+            default=[],
+            type=int,
+            metavar="N",
+            help="tick an item of the environment's checklist, by its place from 1",
+        )
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         build = find_build(options["build"])
+        asked = Checklist.of(build.environment)
         made = review(
             command_actor(user),
             build,
@@ -40,6 +49,8 @@ class Command(ActingCommand):
             content=build.content,
             comment=options["comment"],
             acknowledged=options["acknowledge"],
+            checklist=asked.version if asked is not None else None,
+            ticked=[place - 1 for place in options["tick"]],
         )
         return {
             "message": f"{build} {made.said}.",
@@ -47,4 +58,5 @@ class Command(ActingCommand):
             "verdict": made.verdict,
             "content": made.content,
             "acknowledged": made.acknowledged,
+            "answers": made.answers,
         }
