@@ -9,10 +9,13 @@ TEST_ENV := ENV_FILE=devtools/test.env
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 # Runs what follows on a PostgreSQL of its own, instead of SQLite.
 POSTGRES := $(BIN)/python -m devtools.postgres.server
+# All kills take too long for each run: here each kind of work is killed after each kind of request
+# that changes the cluster. test-faults has every moment.
+SHORT := -k "not test_what_a_killed_process_left or sent"
 # What the runs of one target tried, added up.
 TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-faults test-postgres test-engines bench lint format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-browser test-faults test-postgres test-engines bench lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,8 +65,11 @@ system:
 	@devtools/system-packages
 
 test: system $(if $(TEST_ELASTICSEARCH_URL),,java) lint ## Set up everything, check and test: what CI runs
-	$(TEST_ENV) $(PYTEST)
+	$(TEST_ENV) $(PYTEST) $(SHORT)
 	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/races
+
+test-browser: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## The tests that drive Chromium, alone
+	$(TEST_ENV) $(PYTEST) tests/browser
 
 test-faults: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Crashes, races and a failing engine alone, and one line of what was tried
 	@mkdir -p $(dir $(TALLY)) && rm -f $(TALLY)

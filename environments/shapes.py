@@ -254,7 +254,7 @@ def picture(
     if max(width, height) > _LARGE:
         size = f"{size} tc-flow-picture--large"
     return Svg(
-        f'<svg class="tc-flow-picture{size}" role="img" width="{wide}" height="{tall}"'
+        f'<svg class="tc-flow-picture{size}" role="group" width="{wide}" height="{tall}"'
         f' viewBox="0 0 {wide} {tall}" aria-labelledby="{escape(named)}"'
         f' aria-describedby="{escape(described)}">{"".join(parts)}</svg>'
     )

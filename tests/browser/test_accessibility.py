@@ -1,0 +1,134 @@
+"""Every page, light and dark, without what axe-core calls serious: names, contrast, keyboard."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
+
+from devtools.axe import script
+from environments.elastic import connect
+from environments.models import Environment
+from promotion.adoption import adopt, run_adopt
+from promotion.drift import check
+from promotion.live import finish
+from promotion.locking import unlock
+from promotion.models import Promotion
+from promotion.preparing import prepare
+from promotion.promotions import promote
+from promotion.services import capture
+from tests.browser.conftest import settle, sign_in
+from tests.factories import (
+    People,
+    approved,
+    make_people,
+    make_production,
+    make_staging,
+    put,
+    remove,
+    served,
+)
+from tests.security.test_matrix import MATRIX
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# Preloading reads style sheets by requests of its own, which the policy is not there for.
+RUN = """() => axe.run({preload: false, resultTypes: ["violations"]}).then((found) =>
+  found.violations.filter((one) => ["serious", "critical"].includes(one.impact)).map((one) => ({
+    rule: one.id, help: one.help,
+    nodes: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)),
+  })))"""
+COMPARED = "before=staging:1&after=staging:2"
+
+
+@pytest.fixture
+def staging(elasticsearch_url: str, live_server: LiveServer) -> Iterator[Environment]:
+    made = make_staging(elasticsearch_url)
+    yield made
+    remove(made, connect(made.cluster))
+
+
+@pytest.fixture
+def production(staging: Environment) -> Iterator[Environment]:
+    made = make_production(staging)
+    yield made
+    remove(made, connect(made.cluster))
+
+
+@pytest.fixture
+def people(staging: Environment, production: Environment) -> People:
+    """What was promoted, and edited by hand afterwards."""
+    people = make_people(staging, production)
+    capture(people.qa, staging)
+    run_adopt(adopt(people.admin, production))
+    edit(staging, "rule", "Renamed on staging")
+    edit(staging, "flow", "Flow, renamed")
+    build = approved(people, staging)
+    ready = prepare(build, production)
+    consents = [finding["code"] for finding in ready.consents_due]
+    finish(
+        promote(people.admin, build, production, plan_digest=ready.plan_digest, consents=consents)
+    )
+    edit(staging, "segment", "Renamed since")
+    capture(people.qa, staging)
+    unlock(people.admin, production, "An edit by hand")
+    edit(production, "segment", "Edited by hand")
+    check(production)
+    return people
+
+
+def edit(environment: Environment, resource: str, name: str) -> None:
+    doc_id, raw = sorted(served(environment, resource).items())[0]
+    put(environment, resource, doc_id, json.dumps({**json.loads(raw), "name": name}))
+
+
+def addresses(staging: Environment) -> Iterator[str]:
+    flow, rule = (sorted(served(staging, name))[0] for name in ("flow", "rule"))
+    things: dict[str, list[list[object]]] = {
+        "": [[]],
+        "staging": [["staging"]],
+        "production": [["production"]],
+        "flows": [["staging", "flow"]],
+        "flow": [["staging", "flow", flow]],
+        # One that went live, and one that waits.
+        "build": [["staging", 2], ["staging", 3]],
+        "promotion": [[Promotion.objects.filter(kind="promote").get().pk]],
+        "cluster": [[staging.cluster.pk]],
+        "environment": [[staging.pk]],
+    }
+    for name, (method, kind, _) in sorted(MATRIX.items()):
+        # A receipt is a file.
+        for args in things.get(kind, []) if method == "get" and name != "promotion:receipt" else []:
+            if not name.startswith("promotion:compare") or name == "promotion:compare":
+                yield reverse(name, args=args)
+    yield f"{reverse('promotion:document', args=['staging', 2, 'flow'])}?id={flow}"
+    yield f"{reverse('promotion:compare')}?{COMPARED}"
+    yield f"{reverse('promotion:compare-way')}?{COMPARED}"
+    for resource, doc_id in (("flow", flow), ("rule", rule)):
+        page = reverse("promotion:compare-document")
+        yield f"{page}?{COMPARED}&resource={resource}&id={doc_id}"
+    yield "/nothing-is-here/"
+
+
+def test_no_page_has_a_serious_finding(
+    people: People, staging: Environment, page: Page, live_server: LiveServer
+) -> None:
+    assert people.admin.user is not None
+    axe = script()
+    found: dict[str, Any] = {}
+    sign_in(page, live_server, people.admin.user, "a long enough phrase 7")
+    looked = 0
+    for address in addresses(staging):
+        page.goto(f"{live_server}{address}")
+        settle(page)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate(axe)
+            violations = page.evaluate(RUN)
+            looked += 1
+            if violations:
+                found[f"{address} {scheme}"] = violations
+    assert looked > 80
+    assert not found, json.dumps(found, indent=1)
