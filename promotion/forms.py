@@ -105,7 +105,7 @@ class CommentForm(forms.Form):
     """Something to say about a build, a document or a field."""
 
     text = forms.CharField(
-        label="Comment",
+        label="Your words",
         max_length=LONGEST_COMMENT,
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={"required": "Write something. Nothing was kept."},
