@@ -1,6 +1,6 @@
 """What all pages share: who may open one, what becomes of a refusal, and lists with filters."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
@@ -128,7 +128,15 @@ def paged(
     rows: QuerySet[Any] | Sequence[Any],
     form: FilterForm,
     size: int = PAGE_SIZE,
+    *,
+    query: Mapping[str, str] | None = None,
+    page: str | int | None = None,
 ) -> Listing:
-    """Return the page that a request asks for, of rows that its filters left."""
-    page = Paginator(rows, size).get_page(request.GET.get("page"))
-    return Listing(page, form, urlencode(form.chosen()))
+    """Return the page that a request asks for, of rows that its filters left.
+
+    `query` is what the addresses of the other pages keep, where that is more than the filters.
+    Without a page in the address it is `page`, or the first.
+    """
+    wanted = request.GET.get("page") or page
+    kept = form.chosen() if query is None else query
+    return Listing(Paginator(rows, size).get_page(wanted), form, urlencode(kept))

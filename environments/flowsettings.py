@@ -95,7 +95,7 @@ def _leaves(value: object, path: str = "", depth: int = _DEPTH) -> Iterator[_Lea
         yield path, value
 
 
-def _fields(spec: object) -> dict[str, tuple[str, str]]:
+def form_fields(spec: object) -> dict[str, tuple[str, str]]:
     """Return (label, group) of each field of the plugin's form, by the path that it edits."""
     found: dict[str, tuple[str, str]] = {}
     groups = member(spec, "form", "groups")
@@ -126,7 +126,7 @@ def _setting(key: str, label: str, group: str, value: object, usual: bool = Fals
 
 
 def _of_init(spec: object) -> list[Setting]:
-    fields = _fields(spec)
+    fields = form_fields(spec)
     order = {path: number for number, path in enumerate(fields)}
     found, init = [], member(spec, "init")
     if init and not isinstance(init, Mapping):

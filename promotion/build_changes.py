@@ -98,16 +98,9 @@ def changes(build: Build, base: Base | None) -> list[Group]:
     return grouped(before, after, is_there=base is not None)
 
 
-def grouped(
-    before: Side, after: Side, *, is_there: bool = True, first_removed: bool = False
-) -> list[Group]:
-    """Return what differs between two sides, by resource; `is_there` where both can be linked to.
-
-    `first_removed` lists the deletions of each resource first.
-    """
+def grouped(before: Side, after: Side, *, is_there: bool = True) -> list[Group]:
+    """Return what differs between two sides, by resource; `is_there`: both can be linked to."""
     found = [row for row in comparison.rows(before, after) if row.kind is not Change.NOISE]
-    if first_removed:
-        found.sort(key=lambda row: row.kind is not Change.REMOVED)
     rows: dict[str, list[Row]] = {}
     for row in found:
         rows.setdefault(row.resource.name, []).append(row)

@@ -79,10 +79,7 @@ def capture_build(request: HttpRequest, slug: str) -> HttpResponse:
 
     def act() -> str:
         made.append(capture(request_actor(request), environment))
-        same = made[0].same_as
-        if same is None:
-            return f"Captured {made[0]}."
-        return f"Captured {made[0]}. It equals build {same.number}, whose verdict holds."
+        return f"Captured {made[0]}.{made[0].same_words()}"
 
     response = done(request, reverse("admin:index"), act)
     if made:

@@ -17,9 +17,16 @@ from environments.elastic import (
     Unreachable,
 )
 from environments.engines import engine_of
+from environments.models import Cluster
 from promotion.again import again
 from promotion.answers import flat, is_flooded, marks_of, state_of
-from promotion.engine.errors import AccessDenied, MachineryError, OutcomeUnknown, Temporary
+from promotion.engine.errors import (
+    AccessDenied,
+    MachineryError,
+    OutcomeUnknown,
+    RuleBroken,
+    Temporary,
+)
 from promotion.engine.ports import Capacity, IndexState, ShardMarks, digest
 
 PAGE: Final = 500
@@ -102,6 +109,20 @@ class ClusterReader:
         with translated():
             self._about = self.connection.request("GET", "/")
         return str(self._about["cluster_uuid"])
+
+    def same_uuid(self, cluster: Cluster, unchanged: str) -> str:
+        """Return the cluster's own id, once it is sure to be the one that is recorded, if any is.
+
+        Raises:
+            RuleBroken: it is another one; `unchanged` says what was therefore not done.
+        """
+        uuid = self.uuid()
+        if cluster.uuid and uuid != cluster.uuid:
+            raise RuleBroken(
+                f"Behind the address of {cluster} is another cluster than before. {unchanged} "
+                "Correct the address."
+            )
+        return uuid
 
     def health(self) -> str:
         """Return the cluster's health: green, yellow or red."""

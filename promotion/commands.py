@@ -4,6 +4,7 @@ import json
 import sys
 from abc import abstractmethod
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -40,19 +41,27 @@ class ActingCommand(BaseCommand):
         """
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        try:
+        def act() -> dict[str, Any]:
             user = User.objects.filter(username=options["username"], is_active=True).first()
             if user is None:
                 raise BadInputError(f"There is no active user called {options['username']}.")
-            outcome = {"status": "done", **self.act(user, options)}
-            code = DONE if outcome["status"] == "done" else FAILED
-        except BadInputError as error:
-            outcome, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
-        except NotAllowedError as error:
-            outcome, code = {"status": "refused", "message": str(error)}, REFUSED
-        except PromotionError as error:
-            outcome, code = problem(error)
+            return self.act(user, options)
+
+        outcome, code = attempt(act)
         print_outcome(self, outcome, code, as_json=options["json"])
+
+
+def attempt(act: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], int]:
+    """Return what a command prints about what it did, or about why not, and its exit code."""
+    try:
+        outcome = {"status": "done", **act()}
+    except BadInputError as error:
+        return {"status": "bad-input", "message": str(error)}, BAD_INPUT
+    except NotAllowedError as error:
+        return {"status": "refused", "message": str(error)}, REFUSED
+    except PromotionError as error:
+        return problem(error)
+    return outcome, DONE if outcome["status"] == "done" else FAILED
 
 
 def print_outcome(
@@ -138,6 +147,7 @@ def find_build(words: str) -> Build:
 __all__ = [
     "ActingCommand",
     "BadInputError",
+    "attempt",
     "command_actor",
     "find_build",
     "find_environment",

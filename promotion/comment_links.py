@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.urls import reverse
 from django.utils.http import urlencode
 
 from promotion.buttons import build_url
+from promotion.compare_views import difference_url
 from promotion.comparison import Row
 from promotion.models import Build, Comment
 from promotion.sides import Side
@@ -57,10 +57,7 @@ def comment_url(build: Build, **query: str) -> str:
 def document_page(build: Build, resource: str, document: str, before: str, was: str = "") -> str:
     """Return the page that a document's comments stand on: it compares, with itself at worst."""
     ref = f"{build.environment.slug}:{build.number}"
-    words = {"before": before or ref, "after": ref, "resource": resource, "id": document}
-    if was:
-        words["was"] = was
-    return f"{reverse('promotion:compare-document')}?{urlencode(words)}"
+    return difference_url(before or ref, ref, (resource, document), was)
 
 
 @dataclass(frozen=True)

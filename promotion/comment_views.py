@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.audit import request_actor
 from accounts.roles import Verb
 from accounts.web import console_page, show
-from environments.catalogue import UnknownResourceError
+from environments.browser import browsable
 from promotion.buttons import build_url
 from promotion.comment_links import document_page
 from promotion.comments import add_comment, settle_comment
@@ -104,12 +104,7 @@ def _part(request: HttpRequest, build: Build) -> _Part:
     name, doc_id = request.GET.get("resource", ""), request.GET.get("id", "")
     if not name:
         return _Part()
-    catalogue = build.environment.catalogue
-    try:
-        resource = catalogue.get(name)
-    except UnknownResourceError as error:
-        raise Http404 from error
-    if resource not in catalogue.promoted:
+    if browsable(build.environment, name) is None:
         raise Http404
     entry = of_build(build).tree(name).by_id.get(doc_id)
     before = request.GET.get("before", "")

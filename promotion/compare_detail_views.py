@@ -4,22 +4,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import console_page, forbidden, show
-from environments.browser import as_text
-from environments.catalogue import Resource, UnknownResourceError
+from environments.browser import as_text, browsable
 from environments.masking import shown
 from environments.pictures import flow_view
 from environments.waypictures import WayView
 from promotion import comparison
 from promotion.comment_links import About, about_document
 from promotion.common import signed_in
-from promotion.compare_views import anchor, asked_sides, compare_url
+from promotion.compare_views import anchor, asked_sides, compare_url, difference_url
 from promotion.comparison import Row
 from promotion.document_views import history_url
 from promotion.engine.dependencies import Key
@@ -93,7 +90,9 @@ def compare_document(request: HttpRequest) -> HttpResponse:
             status=asked.status,
             problem=asked.problem,
         )
-    resource = _resource(after, request.GET.get("resource", ""))
+    resource = browsable(after.environment, request.GET.get("resource", ""))
+    if resource is None:
+        raise Http404
     doc_id, old_id = request.GET.get("id", ""), request.GET.get("was", "")
     change = comparison.find(before, after, resource, doc_id, old_id)
     if change is None:
@@ -121,11 +120,9 @@ def compare_document(request: HttpRequest) -> HttpResponse:
         details=details,
         sentences=[(one.text, anchor(one.place)) for one in details.main],
         aside=[(one.text, anchor(one.place)) for one in details.aside],
-        fields=[_field_row(one, names, about) for one in details.real if not details.is_aside(one)],
-        aside_fields=[
-            _field_row(one, names, about) for one in details.real if details.is_aside(one)
-        ],
-        noise=[_field_row(one, names, about) for one in details.noise],
+        fields=rows([one for one in details.real if not details.is_aside(one)]),
+        aside_fields=rows([one for one in details.real if details.is_aside(one)]),
+        noise=rows(details.noise),
         texts=[
             (words, shown(as_text(value)))
             for words, value in ((before.words, details.before), (after.words, details.after))
@@ -144,11 +141,9 @@ def compare_document(request: HttpRequest) -> HttpResponse:
 
 
 def _way(before: Side, after: Side, changed: Collection[Key]) -> WayView | None:
-    def address(key: Key) -> str:
-        words = {"before": before.ref, "after": after.ref, "resource": key[0], "id": key[1]}
-        return f"{reverse('promotion:compare-document')}?{urlencode(words)}"
-
-    return way_around(before, after, changed, address)
+    return way_around(
+        before, after, changed, lambda key: difference_url(before.ref, after.ref, key)
+    )
 
 
 @console_page
@@ -178,13 +173,3 @@ def compare_way(request: HttpRequest) -> HttpResponse:
         changed=changed,
         list_url=compare_url(before.ref, after.ref) if before and after else "",
     )
-
-
-def _resource(of: Side, name: str) -> Resource:
-    try:
-        found = of.environment.catalogue.get(name)
-    except UnknownResourceError as error:
-        raise Http404 from error
-    if found not in of.environment.catalogue.promoted:
-        raise Http404
-    return found

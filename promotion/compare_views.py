@@ -1,9 +1,11 @@
 """Two sides compared, as pages: what differs by document, and one document by field."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.db.models import Window
+from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -12,12 +14,11 @@ from django.views.decorators.http import require_GET
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, FilterForm, console_page, forbidden, paged, show
-from environments.elastic import ElasticError
 from environments.models import Environment
 from promotion import comparison
 from promotion.common import environment_for, signed_in
 from promotion.comparison import Details, Row
-from promotion.engine.dependencies import Use
+from promotion.engine.dependencies import Key, Use
 from promotion.engine.diff import Change, total
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.models import Build, StoredGeneration
@@ -35,12 +36,17 @@ def compare_url(before: str, after: str, **more: str) -> str:
     return f"{reverse('promotion:compare')}?{urlencode({'before': before, 'after': after, **more})}"
 
 
-def document_url(before: str, after: str, row: Row) -> str:
-    """Return the address of one document's difference."""
-    words = {"before": before, "after": after, "resource": row.resource.name, "id": row.id}
-    if row.old_id:
-        words["was"] = row.old_id
+def difference_url(before: str, after: str, key: Key, was: str = "") -> str:
+    """Return the address of one document's difference; `was` is its id before, where another."""
+    words = {"before": before, "after": after, "resource": key[0], "id": key[1]}
+    if was:
+        words["was"] = was
     return f"{reverse('promotion:compare-document')}?{urlencode(words)}"
+
+
+def document_url(before: str, after: str, row: Row) -> str:
+    """Return the address of a row's difference."""
+    return difference_url(before, after, row.key, row.old_id)
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ def asked_sides(request: HttpRequest) -> Asked:
             one = side(environment_for(request, slug, Verb.VIEW_BUILD), which)
         except RuleBroken as error:
             found.problem, found.status = str(error), 400
-        except (ElasticError, PromotionError) as error:
+        except PromotionError as error:
             found.problem, found.status = f"{error} Nothing was compared. Try again.", 503
         else:
             setattr(found, name, one)
@@ -102,14 +108,21 @@ def asked_sides(request: HttpRequest) -> Asked:
 
 def _offered(request: HttpRequest) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return what can be chosen, by environment: references with words."""
+    seen = list(Environment.objects.visible_to(signed_in(request), Verb.VIEW_BUILD))
+    generations = StoredGeneration.objects.filter(environment__in=seen, is_live=True)
+    live = dict(generations.values_list("environment", "number"))
+    place = Window(RowNumber(), partition_by="environment", order_by="-number")
+    rows = Build.objects.filter(environment__in=seen).annotate(place=place)
+    builds: dict[int, list[Build]] = {}
+    for row in rows.filter(place__lte=OFFERED).order_by("-number"):
+        builds.setdefault(row.environment_id, []).append(row)
     groups = []
-    for environment in Environment.objects.visible_to(signed_in(request), Verb.VIEW_BUILD):
-        live = StoredGeneration.live_in(environment)
+    for environment in seen:
         choices = [(f"{environment.slug}:{NOW}", "As it is now")]
-        if live is not None:
-            choices.append((f"{environment.slug}:{LIVE}", f"Live: generation {live.number}"))
-        builds = Build.objects.filter(environment=environment).order_by("-number")[:OFFERED]
-        for build in builds:
+        if environment.pk in live:
+            number = live[environment.pk]
+            choices.append((f"{environment.slug}:{LIVE}", f"Live: generation {number}"))
+        for build in builds.get(environment.pk, ()):
             when = f"{build.captured_at:%d %b %Y %H:%M}"
             choices.append((f"{environment.slug}:{build.number}", f"Build {build.number}, {when}"))
         groups.append((environment.name, choices))
@@ -160,9 +173,8 @@ def _listed(request: HttpRequest, before: Side, after: Side) -> dict[str, Any]:
     form = FilterForm(request.GET, filters, search=True)
     chosen = form.chosen()
     rows = [row for row in found if _fits(row, chosen)]
-    listing = paged(request, rows, form, PER_PAGE)
     words = {"before": before.ref, "after": after.ref}
-    listing = replace(listing, query=urlencode({**words, **chosen}))
+    listing = paged(request, rows, form, PER_PAGE, query={**words, **chosen})
     touches = comparison.touched(before, after, list(listing.page))
     counts = total({resource.name: one for resource, one in by_resource})
     return {

@@ -31,7 +31,7 @@ LARGEST_IN_A_LIST: Final = 256 * 1024
 
 @dataclass(frozen=True)
 class Row:
-    """One document that differs. `label` is its resource's, for people."""
+    """One document that differs."""
 
     resource: Resource
     change: DocumentChange
@@ -110,8 +110,8 @@ class Details:
         return found
 
     @property
-    def is_layout_only(self) -> bool:
-        """Whether it differs by how a flow's picture lies, and by nothing that runs."""
+    def is_noise_only(self) -> bool:
+        """Whether it differs, and by nothing but noise."""
         return bool(self.fields) and not self.real and self.before is not None
 
 

@@ -89,10 +89,7 @@ def _compose(request: HttpRequest, held: Draft, choice: Choice) -> HttpResponse:
 
     def act() -> str:
         made.append(compose_build(request_actor(request), held.build, choice, held.content))
-        same = made[0].same_as
-        if same is None:
-            return f"Composed {made[0]}."
-        return f"Composed {made[0]}. It equals build {same.number}, whose verdict holds."
+        return f"Composed {made[0]}.{made[0].same_words()}"
 
     response = done(request, build_url(held.build, "promotion:compose"), act)
     return HttpResponseRedirect(build_url(made[0])) if made else response

@@ -1,6 +1,5 @@
 """Writes a build to a folder as readable files, and replaces what an earlier export wrote there."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,11 +99,10 @@ def _exported_before(folder: Path) -> set[str]:
         return set()
     try:
         held = parse(index.read_bytes())
-        files: dict[str, list[str]] = held["files"] if held["format"] == FORMAT else {}
-        if not files and held["format"] != FORMAT:
+        if held["format"] != FORMAT:
             raise KeyError("format")
-        paths = {f"{name}/{file}" for name, listed in files.items() for file in listed}
-    except (DocumentError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        paths = {f"{name}/{file}" for name, listed in held["files"].items() for file in listed}
+    except (DocumentError, KeyError, TypeError, AttributeError) as error:
         raise RuleBroken(
             f"{index} is not what an export wrote. Nothing was written. Name another folder."
         ) from error

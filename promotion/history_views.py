@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -14,13 +13,13 @@ from django.views.decorators.http import require_GET
 
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import PAGE_SIZE, FilterForm, Listing, console_page, show
+from accounts.web import PAGE_SIZE, FilterForm, console_page, paged, show
 from environments.browser import browsable
 from environments.catalogue import Resource
 from environments.models import Environment
 from promotion.buttons import Button
 from promotion.common import environment_for, signed_in
-from promotion.compare_views import compare_url
+from promotion.compare_views import compare_url, difference_url
 from promotion.document_views import document_url, history_url
 from promotion.forms import MomentForm
 from promotion.history import Version, pipeline_of, versions
@@ -57,13 +56,6 @@ class Row:
         return f"{self.version.build}"
 
 
-def _paged(
-    request: HttpRequest, rows: Sequence[Any], page: str | int | None, query: dict[str, str]
-) -> Any:
-    form = FilterForm({}, (), search=False)
-    return Listing(Paginator(rows, PAGE_SIZE).get_page(page), form, urlencode(query))
-
-
 @console_page
 @require_GET
 def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
@@ -81,11 +73,12 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
         for place, one in enumerate(found)
         if one.entry is not None and one.entry.exact == marked
     ]
-    page = request.GET.get("page") or (places[0] // PAGE_SIZE + 1 if places else 1)
+    # The one that is marked is seen at once.
+    page = places[0] // PAGE_SIZE + 1 if places else 1
     refs = {one.ref: one for one in found}
     pinned = refs.get(request.GET.get("before", ""))
     query = {"id": doc_id} | ({"before": pinned.ref} if pinned is not None else {})
-    listing = _paged(request, found, page, query)
+    listing = paged(request, found, FilterForm({}, (), search=False), query=query, page=page)
     shown: list[Version] = list(listing.page)
     start = listing.page.start_index() - 1 if found else 0
     rows = []
@@ -118,8 +111,7 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
 
 
 def _changes_url(before: Version, after: Version, kind: Resource, doc_id: str) -> str:
-    words = {"before": before.ref, "after": after.ref, "resource": kind.name, "id": doc_id}
-    return f"{reverse('promotion:compare-document')}?{urlencode(words)}"
+    return difference_url(before.ref, after.ref, (kind.name, doc_id))
 
 
 @console_page
@@ -134,7 +126,7 @@ def live_at(request: HttpRequest, slug: str) -> HttpResponse:
     context: dict[str, Any] = {"problem": "", "status": 200}
     if not form.is_bound:
         made = [(one, live_at_url(environment, _within(one))) for one in reversed(known)]
-        context["listing"] = _paged(request, made, request.GET.get("page"), {})
+        context["listing"] = paged(request, made, FilterForm({}, (), search=False))
     elif not form.is_valid():
         context |= {"status": 400, "problem": "That is no moment. Give a date and a time of day."}
     else:
@@ -222,7 +214,8 @@ def _documents(
     tree = DatabaseContent().tree(stored.generation.resources[chosen.name].tree.digest)
     entries = sorted(tree.entries, key=lambda one: (one.title.casefold(), one.id))
     at = timezone.localtime(moment).isoformat()
-    listing = _paged(request, entries, request.GET.get("page"), {"at": at, "resource": chosen.name})
+    query = {"at": at, "resource": chosen.name}
+    listing = paged(request, entries, FilterForm({}, (), search=False), query=query)
     listing.page.object_list = [
         (entry, history_url(environment, chosen.name, entry.id, version=entry.exact))
         for entry in listing.page.object_list

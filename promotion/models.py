@@ -108,6 +108,11 @@ class Build(models.Model):
         """The newest verdict on this content, whichever of the equal builds it was given to."""
         return Review.objects.of(self).first()
 
+    def same_words(self, what: str = "It") -> str:
+        """Return that it equals an earlier build, behind a space; empty where it equals none."""
+        same = self.same_as
+        return f" {what} equals build {same.number}, whose verdict holds." if same else ""
+
     def resources(self) -> dict[str, CapturedResource]:
         """Return what was captured, by resource."""
         return {

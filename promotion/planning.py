@@ -47,13 +47,8 @@ def writer_for(environment: Environment) -> ClusterWriter:
         RuleBroken: behind the address is another cluster than before.
     """
     writer = ClusterWriter(connect(environment.cluster))
-    uuid, pinned = writer.uuid(), environment.cluster.uuid
-    if pinned and uuid != pinned:
-        raise RuleBroken(
-            f"Behind the address of {environment.cluster} is another cluster than before. "
-            "Nothing was changed. Correct the address."
-        )
-    if not pinned:
+    uuid = writer.same_uuid(environment.cluster, "Nothing was changed.")
+    if not environment.cluster.uuid:
         environment.cluster.uuid = uuid
         environment.cluster.save(update_fields=["uuid"])
     return writer
@@ -100,6 +95,22 @@ def _recorded(environment: Environment, facts: dict[str, Any] | None) -> Generat
     return Generation.from_dict(facts)
 
 
+def captured_before(
+    generation: Generation, states: Mapping[str, IndexState]
+) -> dict[str, CapturedResource]:
+    """Return what of a generation need not be read again while nobody writes to it."""
+    digests = [held.tree.digest for held in generation.resources.values()]
+    # Another console with a database of its own may have promoted last.
+    known = DatabaseContent().known_trees(digests)
+    return {
+        name: CapturedResource(
+            held.index, held.fingerprint, states[held.index].mapping_digest, held.tree
+        )
+        for name, held in generation.resources.items()
+        if held.index in states and held.tree.digest in known
+    }
+
+
 def look(writer: ClusterWriter, environment: Environment) -> Live:
     """Return what an adopted environment serves; an index that nobody wrote to is not read."""
     states, facts, room = together(
@@ -108,21 +119,11 @@ def look(writer: ClusterWriter, environment: Environment) -> Live:
         writer.capacity,
     )
     recorded = _recorded(environment, facts)
-    digests = [held.tree.digest for held in recorded.resources.values()]
-    # Another console with a database of its own may have promoted last.
-    known = DatabaseContent().known_trees(digests)
-    previous = {
-        name: CapturedResource(
-            held.index, held.fingerprint, states[held.index].mapping_digest, held.tree
-        )
-        for name, held in recorded.resources.items()
-        if held.index in states and held.tree.digest in known
-    }
     found = capture_content(
         writer,
         DatabaseContent(),
         environment.naming,
-        previous=previous,
+        previous=captured_before(recorded, states),
         limit=settings.MAX_DOCUMENT_BYTES,
         states=states,
     )

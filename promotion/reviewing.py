@@ -22,6 +22,8 @@ from promotion.models import Build, Review
 WAITING: Final = "waiting"
 T = TypeVar("T", Build, Review)
 CHANGES: Final = Review.Verdict.CHANGES.value
+# What was read from an environment. Of what was composed or imported none follows another.
+OVERTAKEN: Final = (Build.Kind.CAPTURE, Build.Kind.DRIFT)
 
 
 def is_open(build: Build) -> bool:
@@ -32,7 +34,7 @@ def is_open(build: Build) -> bool:
 
 def overtaken_by(build: Build) -> Build | None:
     """Return the newest capture with another content, if it outdates the open review of a build."""
-    if not is_open(build):
+    if build.kind not in OVERTAKEN or not is_open(build):
         return None
     same = Build.objects.filter(environment=build.environment, kind=build.kind)
     newest = same.select_related("environment").order_by("-number").first()

@@ -54,12 +54,7 @@ def capture(actor: Actor, environment: Environment) -> Build:
     reader = ClusterReader(connect(environment.cluster))
     latest = Build.last_read(environment)
     try:
-        uuid = reader.uuid()
-        if environment.cluster.uuid and environment.cluster.uuid != uuid:
-            raise RuleBroken(
-                f"Behind the address of {environment.cluster} is another cluster than before. "
-                "Nothing was captured. Correct the address."
-            )
+        uuid = reader.same_uuid(environment.cluster, "Nothing was captured.")
         known = latest is not None and latest.cluster_uuid == uuid
         found = capture_content(
             reader,

@@ -13,16 +13,15 @@ from typing import Final, Protocol
 from django.conf import settings
 
 from environments.elastic import connect
-from environments.links import Links
 from environments.models import Environment
 from promotion.cluster import ClusterReader
 from promotion.engine.capture import capture as capture_content
-from promotion.engine.dependencies import Configuration
+from promotion.engine.dependencies import Configuration, Opened
 from promotion.engine.errors import RuleBroken
 from promotion.engine.manifest import Tree, TreeDigests
-from promotion.engine.ports import CapturedResource
 from promotion.models import Build, StoredGeneration
 from promotion.overlay import Overlay
+from promotion.planning import captured_before
 from promotion.store import DatabaseContent
 
 NOW: Final = "now"
@@ -33,14 +32,8 @@ GENERATION: Final = "g"
 _MOST_LOOKS: Final = 4
 
 
-class Held(Protocol):
-    """Where a side's trees and documents are read."""
-
-    def tree(self, digest: str) -> Tree:
-        """Return a tree."""
-
-    def links(self, digest: str) -> dict[str, Links]:
-        """Return what a tree's documents refer to."""
+class Held(Opened, Protocol):
+    """Where a side's trees, links and documents are read."""
 
     def source(self, oid: str) -> bytes:
         """Return a document's exact bytes."""
@@ -136,12 +129,7 @@ _guard: Final = threading.Lock()
 def _now(environment: Environment) -> _Look:
     """Read what an environment holds, unless nobody wrote to it since it was last read."""
     reader = ClusterReader(connect(environment.cluster))
-    uuid, pinned = reader.uuid(), environment.cluster.uuid
-    if pinned and uuid != pinned:
-        raise RuleBroken(
-            f"Behind the address of {environment.cluster} is another cluster than before. "
-            "Nothing was read. Correct the address."
-        )
+    reader.same_uuid(environment.cluster, "Nothing was read.")
     promoted = environment.catalogue.promoted
     # Looked at first: what is written while it is read makes the next page read again.
     key = environment.pk, reader.glance([environment.naming.alias(r.name) for r in promoted])
@@ -161,26 +149,16 @@ def _read(reader: ClusterReader, environment: Environment) -> _Look:
     naming, overlay = environment.naming, Overlay()
     aliases = [naming.alias(resource.name) for resource in naming.catalogue.promoted]
     states = reader.states(aliases)
-    previous: dict[str, CapturedResource] = {}
-    live = StoredGeneration.live_in(environment)
+    live, last = StoredGeneration.live_in(environment), Build.last_read(environment)
     if live is not None:
-        previous = {
-            name: CapturedResource(
-                held.index, held.fingerprint, states[held.index].mapping_digest, held.tree
-            )
-            for name, held in live.generation.resources.items()
-            if held.index in states
-        }
+        previous = captured_before(live.generation, states)
     else:
-        last = Build.last_read(environment)
         previous = last.resources() if last is not None else {}
-    digests = {part.tree.digest for part in previous.values()}
-    known = DatabaseContent().known_trees(digests)
     found = capture_content(
         reader,
         overlay,
         naming,
-        previous={name: part for name, part in previous.items() if part.tree.digest in known},
+        previous=previous,
         limit=settings.MAX_DOCUMENT_BYTES,
         states=states,
     )

@@ -13,7 +13,7 @@ from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.models import Environment
 from promotion.beginning import cancel, refuse
-from promotion.buttons import promotion_url, readiness, rehearse_button
+from promotion.buttons import Readiness, promotion_url, readiness, rehearse_button
 from promotion.common import done, environment_filter, environment_for, signed_in
 from promotion.confirming import (
     plan_by_digest,
@@ -52,7 +52,7 @@ def promote_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     confirmed = request.POST.get("plan") or request.GET.get("confirmed", "")
     current = ready.plan_digest if ready is not None else ""
     if request.method == "POST" and confirmed and confirmed != current:
-        return _stale(request, shown, target, confirmed)
+        return _stale(request, shown, target, state, confirmed)
     form = PromoteForm(
         request.POST or None,
         due=ready.consents_due if ready is not None else (),
@@ -80,12 +80,13 @@ def promote_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         response = done(request, back, act)
         return HttpResponseRedirect(promotion_url(made[0])) if made else response
     status = 400 if request.method == "POST" else 200
-    return _confirm_page(request, shown, target, form, confirmed, status)
+    return _confirm_page(request, shown, target, state, form, confirmed, status)
 
 
-def _stale(request: HttpRequest, shown: Build, target: Environment, confirmed: str) -> HttpResponse:
+def _stale(
+    request: HttpRequest, shown: Build, target: Environment, state: Readiness, confirmed: str
+) -> HttpResponse:
     """Refuse a plan that is not the one any more, and show the new one beside it."""
-    state = readiness(request_actor(request), shown, target)
     words = state.reason or "The plan is not the one that you confirmed. Look at it again."
     error = refuse(request_actor(request), ACTION, target, f"{words} Nothing was changed.")
     ready = state.prepared
@@ -96,19 +97,19 @@ def _stale(request: HttpRequest, shown: Build, target: Environment, confirmed: s
             "comment": request.POST.get("comment", ""),
         },
     )
-    return _confirm_page(request, shown, target, form, confirmed, 409, str(error))
+    return _confirm_page(request, shown, target, state, form, confirmed, 409, str(error))
 
 
 def _confirm_page(
     request: HttpRequest,
     shown: Build,
     target: Environment,
+    state: Readiness,
     form: PromoteForm,
     confirmed: str,
     status: int,
     problem: str = "",
 ) -> HttpResponse:
-    state = readiness(request_actor(request), shown, target)
     ready = state.prepared
     plan = ready.plan if ready is not None else None
     moved = bool(confirmed) and (ready is None or ready.plan_digest != confirmed)

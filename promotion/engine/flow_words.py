@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from environments import flowgraph
+from environments.flowsettings import form_fields
 from environments.masking import is_masked
 from promotion.engine.diff import Change
 from promotion.engine.fields import FieldChange, Path
@@ -88,34 +90,29 @@ def node_names(version: object) -> dict[str, str]:
     if not isinstance(version, Mapping):
         return {}
     graph = _Graph(version)
-    return {key: graph.name(key).replace("“", "").replace("”", "") for key in graph.nodes}
+    return {key: graph.label(key) for key in graph.nodes}
 
 
 class _Graph:
-    """One version's nodes and edges, as far as they can be read."""
+    """One version's nodes and edges, as people call them."""
 
     def __init__(self, version: Mapping[str, Any]) -> None:
-        graph = version.get("flowGraph")
-        parts = graph if isinstance(graph, Mapping) else {}
-        self.nodes: dict[str, Mapping[str, Any]] = {
-            node["id"]: node
-            for node in _maps(parts.get("nodes"))
-            if isinstance(node.get("id"), str)
-        }
-        self.ways: list[tuple[str, str, str]] = [
-            (str(e.get("source")), str(e.get("sourceHandle") or ""), str(e.get("target")))
-            for e in _maps(parts.get("edges"))
-        ]
-        self._counts = Counter(self._plain_name(key) for key in self.nodes)
+        graph = flowgraph.read(version)
+        self.nodes = {node.id: node for node in graph.nodes}
+        self.ways = [(edge.source, edge.source_port, edge.target) for edge in graph.edges]
+        self._counts = Counter(node.label for node in graph.nodes)
 
-    def _plain_name(self, key: str) -> str:
-        name = _in(self.nodes.get(key), "data", "metadata", "name")
-        return name if isinstance(name, str) and name else key
+    def label(self, key: str) -> str:
+        """Return a node's name; with the end of its id where others are called the same."""
+        return self._called(key, "{}")
 
     def name(self, key: str) -> str:
-        """Return a node's name; with the end of its id where others are called the same."""
-        name = self._plain_name(key)
-        return f"“{name}”" if self._counts[name] < 2 else f"“{name}” ({key[-4:]})"
+        """Return a node's label in quotes."""
+        return self._called(key, "“{}”")
+
+    def _called(self, key: str, form: str) -> str:
+        label = self.nodes[key].label
+        return form.format(label) + (f" ({key[-4:]})" if self._counts[label] > 1 else "")
 
     def after(self, key: str, lead: str = "after") -> str:
         """Return which node leads to this one, in words; empty where none does."""
@@ -133,32 +130,11 @@ class _Graph:
             if inner[: len(lead)] == lead:
                 inner = inner[len(lead) :]
                 break
-        names = self._form(key)
+        names = form_fields(self.nodes[key].data.get("spec"))
         # The longest start of the path that the form has a field for.
         for length in range(len(inner), 0, -1):
-            name = names.get(".".join(inner[:length]))
+            name, _ = names.get(".".join(inner[:length]), ("", ""))
             if name:
                 inner = [name, *inner[length:]]
                 break
         return " / ".join(step.replace("_", " ") for step in inner) or "settings"
-
-    def _form(self, key: str) -> dict[str, str]:
-        """Return the names of a node's form's fields, by the setting that each is for."""
-        found = {}
-        for group in _maps(_in(self.nodes[key], "data", "spec", "form", "groups")):
-            for field in _maps(group.get("fields")):
-                if isinstance(field.get("id"), str) and isinstance(field.get("name"), str):
-                    found[field["id"]] = field["name"]
-        return found
-
-
-def _maps(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def _in(value: object, *steps: str) -> Any:
-    for step in steps:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(step)
-    return value

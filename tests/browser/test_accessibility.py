@@ -10,7 +10,6 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from devtools.axe import script
-from environments.elastic import connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.drift import check
@@ -24,13 +23,10 @@ from tests.browser.conftest import settle, sign_in
 from tests.factories import (
     People,
     approved,
-    make_people,
-    make_production,
-    make_staging,
     put,
-    remove,
     served,
 )
+from tests.promotion.conftest import engine, people, production, staging  # noqa: F401
 from tests.security.test_matrix import MATRIX
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -44,23 +40,12 @@ COMPARED = "before=staging:1&after=staging:2"
 
 
 @pytest.fixture
-def staging(elasticsearch_url: str, live_server: LiveServer) -> Iterator[Environment]:
-    made = make_staging(elasticsearch_url)
-    yield made
-    remove(made, connect(made.cluster))
-
-
-@pytest.fixture
-def production(staging: Environment) -> Iterator[Environment]:
-    made = make_production(staging)
-    yield made
-    remove(made, connect(made.cluster))
-
-
-@pytest.fixture
-def people(staging: Environment, production: Environment) -> People:
-    """What was promoted, and edited by hand afterwards."""
-    people = make_people(staging, production)
+def lived(
+    people: People,  # noqa: F811
+    staging: Environment,  # noqa: F811
+    production: Environment,  # noqa: F811
+) -> People:
+    """The people of a pipeline where one build went live, another waits, and drift is there."""
     capture(people.qa, staging)
     run_adopt(adopt(people.admin, production))
     edit(staging, "rule", "Renamed on staging")
@@ -84,8 +69,8 @@ def edit(environment: Environment, resource: str, name: str) -> None:
     put(environment, resource, doc_id, json.dumps({**json.loads(raw), "name": name}))
 
 
-def addresses(staging: Environment) -> Iterator[str]:
-    flow, rule = (sorted(served(staging, name))[0] for name in ("flow", "rule"))
+def addresses(environment: Environment) -> Iterator[str]:
+    flow, rule = (sorted(served(environment, name))[0] for name in ("flow", "rule"))
     things: dict[str, list[list[object]]] = {
         "": [[]],
         "staging": [["staging"]],
@@ -95,8 +80,8 @@ def addresses(staging: Environment) -> Iterator[str]:
         # One that went live, and one that waits.
         "build": [["staging", 2], ["staging", 3]],
         "promotion": [[Promotion.objects.filter(kind="promote").get().pk]],
-        "cluster": [[staging.cluster.pk]],
-        "environment": [[staging.pk]],
+        "cluster": [[environment.cluster.pk]],
+        "environment": [[environment.pk]],
     }
     for name, (method, kind, _) in sorted(MATRIX.items()):
         # A receipt is a file.
@@ -113,12 +98,15 @@ def addresses(staging: Environment) -> Iterator[str]:
 
 
 def test_no_page_has_a_serious_finding(
-    people: People, staging: Environment, page: Page, live_server: LiveServer
+    lived: People,
+    staging: Environment,  # noqa: F811
+    page: Page,
+    live_server: LiveServer,
 ) -> None:
-    assert people.admin.user is not None
+    assert lived.admin.user is not None
     axe = script()
     found: dict[str, Any] = {}
-    sign_in(page, live_server, people.admin.user, "a long enough phrase 7")
+    sign_in(page, live_server, lived.admin.user, "a long enough phrase 7")
     looked = 0
     for address in addresses(staging):
         page.goto(f"{live_server}{address}")

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -18,33 +18,11 @@ from environments.models import Cluster, Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.models import Blob, StoredTree
 from promotion.services import capture
-from tests.factories import People, make_people, make_production, make_staging, put, remove, served
+from tests.factories import People, make_staging, put, remove, served
 
 pytestmark = pytest.mark.django_db
 See = Callable[..., str]
 SECRET = "hunter2-planted"
-
-
-@pytest.fixture
-def staging(elasticsearch_url: str) -> Iterator[Environment]:
-    made = make_staging(elasticsearch_url)
-    # A test may send the cluster's row elsewhere.
-    engine = connect(made.cluster)
-    yield made
-    remove(made, engine)
-
-
-@pytest.fixture
-def production(staging: Environment) -> Iterator[Environment]:
-    made = make_production(staging)
-    engine = connect(made.cluster)
-    yield made
-    remove(made, engine)
-
-
-@pytest.fixture
-def people(staging: Environment, production: Environment) -> People:
-    return make_people(staging, production)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Drift in the browser's words: what is shown, and what its buttons do, on the real engine."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.conf import settings as console
@@ -9,7 +9,6 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from environments.elastic import connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.drift import check
@@ -17,36 +16,13 @@ from promotion.locking import unlock
 from promotion.models import Build, Drift, Promotion, Unlocking
 from tests.factories import (
     People,
-    make_people,
-    make_production,
-    make_staging,
     put,
-    remove,
     served,
 )
 
 pytestmark = pytest.mark.django_db
 Sign = Callable[[User | None], Client]
 SECRET = "hunter2-by-hand"
-
-
-@pytest.fixture
-def staging(elasticsearch_url: str) -> Iterator[Environment]:
-    made = make_staging(elasticsearch_url)
-    yield made
-    remove(made, connect(made.cluster))
-
-
-@pytest.fixture
-def production(staging: Environment) -> Iterator[Environment]:
-    made = make_production(staging)
-    yield made
-    remove(made, connect(made.cluster))
-
-
-@pytest.fixture
-def people(staging: Environment, production: Environment) -> People:
-    return make_people(staging, production)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A document's versions, and what was live at a moment, on the real engine."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -31,36 +31,13 @@ from promotion.timeline import live_at, periods
 from tests.factories import (
     People,
     approved,
-    make_people,
-    make_production,
-    make_staging,
     put,
-    remove,
 )
 
 pytestmark = pytest.mark.django_db
 See = Callable[..., str]
 ODD_ID = "a b/ü?&=#"
 ODD_ID_PATH = quote(ODD_ID, safe="")
-
-
-@pytest.fixture
-def staging(elasticsearch_url: str) -> Iterator[Environment]:
-    made = make_staging(elasticsearch_url)
-    yield made
-    remove(made, connect(made.cluster))
-
-
-@pytest.fixture
-def production(staging: Environment) -> Iterator[Environment]:
-    made = make_production(staging)
-    yield made
-    remove(made, connect(made.cluster))
-
-
-@pytest.fixture
-def people(staging: Environment, production: Environment) -> People:
-    return make_people(staging, production)
 
 
 @pytest.fixture

@@ -32,8 +32,6 @@ from promotion.services import capture
 from tests.factories import (
     People,
     approved,
-    make_people,
-    make_production,
     make_staging,
     put,
     remove,
@@ -136,18 +134,6 @@ def staging(elasticsearch_url: str) -> Iterator[Environment]:
     made.refresh_from_db()
     yield made
     remove(made, connect(made.cluster))
-
-
-@pytest.fixture
-def production(staging: Environment) -> Iterator[Environment]:
-    made = make_production(staging)
-    yield made
-    remove(made, connect(made.cluster))
-
-
-@pytest.fixture
-def people(staging: Environment, production: Environment) -> People:
-    return make_people(staging, production)
 
 
 @pytest.fixture

@@ -18,11 +18,9 @@ class Command(ActingCommand):
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         environment = find_environment(options["environment"])
         build = capture(command_actor(user), environment)
-        message = f"Captured {build} with content {build.content[:12]}."
-        if build.same_as is not None:
-            message += f" Its content equals build {build.same_as.number}, whose verdict holds."
+        same = build.same_words("Its content")
         return {
-            "message": message,
+            "message": f"Captured {build} with content {build.content[:12]}.{same}",
             "build": f"{environment.slug}:{build.number}",
             "content": build.content,
             "same_as": build.same_as.number if build.same_as is not None else None,

@@ -36,10 +36,8 @@ class Command(ActingCommand):
         facts = made.choice or {}
         message = (
             f"Composed {made} with content {made.content[:12]}: {len(facts['chosen'])} chosen "
-            f"and {len(facts['added'])} that they need."
+            f"and {len(facts['added'])} that they need.{made.same_words('Its content')}"
         )
-        if made.same_as is not None:
-            message += f" Its content equals build {made.same_as.number}, whose verdict holds."
         return {
             "message": message,
             "build": f"{made.environment.slug}:{made.number}",

@@ -1,25 +1,16 @@
 """`manage.py diff A B`: what differs between two builds, what is live, or what is there now."""
 
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from environments.elastic import ElasticError
 from environments.masking import shown
 from promotion import comparison
-from promotion.commands import (
-    BAD_INPUT,
-    FAILED,
-    BadInputError,
-    find_environment,
-    print_outcome,
-    problem,
-)
+from promotion.commands import BadInputError, attempt, find_environment, print_outcome
 from promotion.comparison import Row
 from promotion.engine.diff import Change, Counts, total
-from promotion.engine.errors import PromotionError, RuleBroken
+from promotion.engine.errors import RuleBroken
 from promotion.engine.fields import FieldChange
 from promotion.sides import Side, side, split
 
@@ -39,20 +30,14 @@ class Command(BaseCommand):
         form.add_argument("--stat", action="store_true", help="print only counts, by resource")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        code = 0
-        try:
-            before, after = _side(options["before"]), _side(options["after"])
-            facts = _facts(before, after, in_full=not options["stat"])
-        except BadInputError as error:
-            facts, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
-        except PromotionError as error:
-            facts, code = problem(error)
-        except ElasticError as error:
-            facts, code = {"status": "errored", "message": f"{error} Nothing was changed."}, FAILED
+        in_full = not options["stat"]
+        facts, code = attempt(
+            lambda: _facts(_side(options["before"]), _side(options["after"]), in_full=in_full)
+        )
         if options["json"] or code:
             print_outcome(self, facts, code, as_json=options["json"])
-            sys.exit(code)
-        self._print(facts, in_full=not options["stat"])
+        else:
+            self._print(facts, in_full=in_full)
 
     def _print(self, facts: dict[str, Any], *, in_full: bool) -> None:
         self.stdout.write(facts["message"])

@@ -6,8 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from promotion.commands import BAD_INPUT, BadInputError, find_build, print_outcome, problem
-from promotion.engine.errors import PromotionError
+from promotion.commands import attempt, find_build, print_outcome
 from promotion.exporting import export
 
 
@@ -23,21 +22,18 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        code, folder = 0, options["folder"]
-        try:
-            build = find_build(options["build"])
-            done = export(build, folder)
-            outcome: dict[str, Any] = {
-                "status": "done",
-                "message": f"{build} is in {folder}: {done.written} files written, "
-                f"{done.unchanged} as they were, {done.removed} removed.",
-                "content": build.content,
-                "written": done.written,
-                "unchanged": done.unchanged,
-                "removed": done.removed,
-            }
-        except BadInputError as error:
-            outcome, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
-        except PromotionError as error:
-            outcome, code = problem(error)
+        outcome, code = attempt(lambda: _exported(options["build"], options["folder"]))
         print_outcome(self, outcome, code, as_json=options["json"])
+
+
+def _exported(words: str, folder: Path) -> dict[str, Any]:
+    build = find_build(words)
+    done = export(build, folder)
+    return {
+        "message": f"{build} is in {folder}: {done.written} files written, "
+        f"{done.unchanged} as they were, {done.removed} removed.",
+        "content": build.content,
+        "written": done.written,
+        "unchanged": done.unchanged,
+        "removed": done.removed,
+    }

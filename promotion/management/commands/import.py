@@ -45,10 +45,8 @@ class Command(ActingCommand):
             passphrase=passphrase_of(options),
             trusted=options["trust"],
         )
-        same = build.same_as
-        words = f" It equals build {same.number}, whose verdict holds." if same is not None else ""
         return {
-            "message": f"Imported {build} with content {build.content[:12]}.{words}",
+            "message": f"Imported {build} with content {build.content[:12]}.{build.same_words()}",
             "build": f"{environment.slug}:{build.number}",
             "content": build.content,
         }

@@ -1,21 +1,12 @@
 """`manage.py plan BUILD TARGET`: what a promotion would change. Changes nothing."""
 
-import json
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from environments.models import Environment
-from promotion.commands import (
-    BAD_INPUT,
-    BadInputError,
-    find_build,
-    find_environment,
-    problem,
-)
-from promotion.engine.errors import PromotionError
+from promotion.commands import attempt, find_build, find_environment, print_outcome
 from promotion.engine.preflight import consents
 from promotion.models import Build
 from promotion.planning import check_build, look, plan_for, writer_for
@@ -31,21 +22,13 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        try:
-            facts = _plan(find_build(options["build"]), find_environment(options["target"]))
-            code = 0
-        except BadInputError as error:
-            facts, code = {"status": "bad-input", "message": str(error)}, BAD_INPUT
-        except PromotionError as error:
-            facts, code = problem(error)
-        if options["json"]:
-            self.stdout.write(json.dumps(facts))
-        elif code:
-            self.stderr.write(str(facts["message"]))
+        facts, code = attempt(
+            lambda: _plan(find_build(options["build"]), find_environment(options["target"]))
+        )
+        if options["json"] or code:
+            print_outcome(self, facts, code, as_json=options["json"])
         else:
             self._table(facts)
-        if code:
-            sys.exit(code)
 
     def _table(self, facts: dict[str, Any]) -> None:
         self.stdout.write(facts["message"])
