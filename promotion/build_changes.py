@@ -87,7 +87,10 @@ def bases(build: Build, user: User) -> list[Base]:
         .first()
     )
     if before is not None and before != approved:
-        found.append(Base("previous", f"build {before.number}, the one before", of_build(before)))
+        words = f"build {before.number}, the one before"
+        if before == build.composed_from:
+            words = f"{before}, whose changes were chosen"
+        found.append(Base("previous", words, of_build(before)))
     return found
 
 

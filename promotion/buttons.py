@@ -7,6 +7,7 @@ reason. The services check all of it again.
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from accounts.audit import Actor
 from accounts.models import User
@@ -14,6 +15,7 @@ from accounts.policy import may
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.beginning import running_in
+from promotion.engine.dependencies import Key
 from promotion.models import Build, LostState, Promotion, StoredGeneration, Unlocking
 from promotion.preparing import current_preparation, is_live_already, last_preparation
 from promotion.promotions import promote_problem
@@ -104,6 +106,13 @@ def compose_button(build: Build, live: StoredGeneration | None) -> list[Button]:
     url = f"{build_url(build.composed_from, 'promotion:compose')}?again={build.number}"
     style = QUIET if build.rests_on(live) else PRIMARY
     return [Button("Compose again", url, style=style)]
+
+
+def restore_button(build: Build, key: Key, reason: str, *, is_there: bool) -> Button:
+    """Return the button to a build of what is live, and of one document as a build has it."""
+    words = urlencode({"restore": key[0], "id": key[1]})
+    label = "Restore…" if is_there else "Remove again…"
+    return Button(label, f"{build_url(build, 'promotion:compose')}?{words}", reason=reason)
 
 
 def rehearse_button(build: Build, target: Environment) -> Button:

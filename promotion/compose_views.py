@@ -16,7 +16,7 @@ from environments.findings import errors
 from promotion.buttons import build_url
 from promotion.common import build_for, done, signed_in
 from promotion.compose_forms import ChoiceForm, state_of, token_of
-from promotion.composing import ACTION, Draft, compose_build, draft
+from promotion.composing import ACTION, Draft, compose_build, draft, staging_of
 from promotion.compositions import MOST_LISTED, reason_words
 from promotion.document_views import document_url
 from promotion.engine.compose import Choice, Composition
@@ -42,9 +42,10 @@ def compose(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     Most POSTs change nothing: the choice is in the form and nowhere else.
     """
     build = build_for(request, slug, number)
-    user, target = signed_in(request), build.target
+    user, staging = signed_in(request), staging_of(build.environment) or build.environment
+    target = staging.promotes_to
     for verdict in (
-        may(user, Verb.CAPTURE, build),
+        may(user, Verb.CAPTURE, staging),
         *([may(user, Verb.VIEW_BUILD, target)] if target is not None else []),
     ):
         if not verdict:
@@ -55,10 +56,10 @@ def compose(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         title = f"Choose changes of {build}"
         return show(request, "promotion/compose.html", title, build=build, problem=str(error))
     if request.method == "GET":
-        again = _again(request, build)
-        if again is not None:
-            return _needs_page(request, held, again.known(held.changes))
-        return _choose_page(request, held, Choice(), {})
+        asked = _asked_for(request, held)
+        if asked.documents or asked.whole:
+            return _needs_page(request, held, asked)
+        return _choose_page(request, held, asked, {})
     form = ChoiceForm(request.POST, draft=held)
     if not form.is_valid():
         messages.error(request, "The page could not be read. Nothing was composed. Choose again.")
@@ -75,13 +76,20 @@ def compose(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     return _choose_page(request, held, choice, form.cleaned_data)
 
 
-def _again(request: HttpRequest, build: Build) -> Choice | None:
-    """Return the choice of an earlier composition of this build that the address names."""
+def _asked_for(request: HttpRequest, held: Draft) -> Choice:
+    """Return the choice that the address names: one document, or that of an earlier composition."""
+    if restore := request.GET.get("restore", ""):
+        choice = held.restore((restore, request.GET.get("id", "")))
+        if not choice.documents:
+            messages.info(request, f"{held.target} serves it as {held.build} has it.")
+        return choice
     number = request.GET.get("again", "")
     if not (number.isascii() and number.isdigit() and len(number) < 10):
-        return None
-    earlier = Build.objects.filter(composed_from=build, number=int(number)).first()
-    return Choice.from_dict(earlier.choice) if earlier is not None and earlier.choice else None
+        return Choice()
+    earlier = Build.objects.filter(composed_from=held.build, number=int(number)).first()
+    if earlier is None or not earlier.choice:
+        return Choice()
+    return Choice.from_dict(earlier.choice).known(held.changes)
 
 
 def _compose(request: HttpRequest, held: Draft, choice: Choice) -> HttpResponse:

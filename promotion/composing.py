@@ -10,7 +10,7 @@ from environments.findings import Finding
 from environments.models import Environment
 from promotion.beginning import refuse
 from promotion.dependencies import configuration_of, judge, live_configuration
-from promotion.engine.compose import Choice, Composition, changes, compose
+from promotion.engine.compose import Choice, Composition, changes, compose, restoring
 from promotion.engine.dependencies import Configuration, Key
 from promotion.engine.diff import DocumentChange
 from promotion.engine.errors import RuleBroken
@@ -33,10 +33,11 @@ NO_FINGERPRINT: Final = Fingerprint("composed", (), 0, "")
 class Draft:
     """What can be chosen: the changes from what a target serves to a build.
 
-    `content` is the digest of what it serves.
+    `content` is the digest of what it serves, `staging` whose build is made of the choice.
     """
 
     build: Build
+    staging: Environment
     target: Environment
     live: StoredGeneration
     base: Configuration
@@ -55,18 +56,32 @@ class Draft:
         """Return what comes of a choice; what does not change any more is left out of it."""
         return compose(self.base, self.wanted, choice.known(self.changes), self.changes)
 
+    def restore(self, key: Key) -> Choice:
+        """Return the choice of one document as the build has it; of nothing if that is served."""
+        if key not in self.changes:
+            return Choice()
+        return restoring(self.base, self.wanted, key)
+
     def findings(self, made: Composition) -> list[Finding]:
         """Return what is wrong with the references of what a choice makes."""
         return judge(made.result, self.base, self.target)
 
 
+def staging_of(environment: Environment) -> Environment | None:
+    """Return where a build composed of an environment's builds is reviewed; None if nowhere."""
+    if not environment.is_production:
+        return environment
+    return environment.fed_by.select_related("promotes_to__cluster", "cluster").first()
+
+
 def draft_problem(build: Build) -> str:
     """Return why no build can be composed of this one's changes, or an empty string."""
-    if build.kind != Build.Kind.CAPTURE or not build.is_reviewable:
-        return f"{build} is no capture of staging: choose among the changes of one."
-    target = build.target
+    staging = staging_of(build.environment)
+    if staging is None:
+        return f"No staging environment promotes to {build.environment}: nobody could review it."
+    target = staging.promotes_to
     if target is None:
-        return f"{build.environment} promotes to no production."
+        return f"{staging} promotes to no production."
     if StoredGeneration.live_in(target) is None:
         return f"{target} is not adopted. Adopt it first."
     if build.version != target.version:
@@ -82,13 +97,14 @@ def draft(build: Build) -> Draft:
     """
     if problem := draft_problem(build):
         raise RuleBroken(f"{problem} Nothing was composed.")
-    target = build.target
+    staging = staging_of(build.environment)
+    target = staging.promotes_to if staging is not None else None
     live = StoredGeneration.live_in(target) if target is not None else None
     base = live_configuration(target)
-    if target is None or live is None or base is None:
+    if staging is None or target is None or live is None or base is None:
         raise RuleBroken("What production serves is not recorded. Nothing was composed.")
     wanted = configuration_of(build)
-    return Draft(build, target, live, base, wanted, changes(base, wanted))
+    return Draft(build, staging, target, live, base, wanted, changes(base, wanted))
 
 
 def compose_build(actor: Actor, build: Build, choice: Choice, content: str | None = None) -> Build:
@@ -101,10 +117,10 @@ def compose_build(actor: Actor, build: Build, choice: Choice, content: str | Non
         NotAllowedError: the actor may not capture staging or see builds of production.
         RuleBroken: production moved, the choice names what does not change, or changes nothing.
     """
-    staging = build.environment
-    authorise(actor, Verb.CAPTURE, ACTION, build)
-    if build.target is not None:
-        authorise(actor, Verb.VIEW_BUILD, ACTION, build.target)
+    staging = staging_of(build.environment) or build.environment
+    authorise(actor, Verb.CAPTURE, ACTION, staging)
+    if staging.promotes_to is not None:
+        authorise(actor, Verb.VIEW_BUILD, ACTION, staging.promotes_to)
     try:
         held = draft(build)
         made = _composed(held, choice, content)
@@ -142,7 +158,7 @@ def _keep(actor: Actor, held: Draft, choice: Choice, made: Composition) -> Build
     trees |= {name: TreeDigests.of(tree) for name, tree in made.trees.items()}
     found = Captured(
         {
-            # The names of the build's own indices, and the mappings that it was captured under.
+            # The names of the source's own indices, and the mappings that it was captured under.
             name: CapturedResource(part.index, NO_FINGERPRINT, part.mapping_digest, trees[name])
             for name, part in held.build.resources().items()
         },
@@ -150,13 +166,13 @@ def _keep(actor: Actor, held: Draft, choice: Choice, made: Composition) -> Build
     )
     return keep_build(
         actor,
-        held.build.environment,
+        held.staging,
         found,
         held.build.cluster_uuid,
         Build.Kind.COMPOSED,
         action=ACTION,
         detail={
-            "from": held.build.number,
+            "from": f"{held.build.environment.slug}:{held.build.number}",
             "on": held.live.number,
             "chosen": _listed(made.chosen),
             "added": _listed(need.key for need in made.added),

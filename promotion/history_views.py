@@ -1,6 +1,6 @@
 """History as pages: a document's versions, and what was live in production at a moment."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,18 +11,21 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
+from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
 from accounts.web import PAGE_SIZE, FilterForm, console_page, paged, show
 from environments.browser import browsable
 from environments.catalogue import Resource
 from environments.models import Environment
-from promotion.buttons import Button
+from promotion.buttons import Button, restore_button
 from promotion.common import environment_for, signed_in
 from promotion.compare_views import compare_url, difference_url
+from promotion.composing import staging_of
 from promotion.document_views import document_url, history_url
+from promotion.engine.dependencies import Key
 from promotion.forms import MomentForm
-from promotion.history import Version, pipeline_of, versions
+from promotion.history import Pipeline, Version, pipeline_of, versions
 from promotion.models import StoredGeneration
 from promotion.sides import GENERATION, LIVE
 from promotion.store import DatabaseContent
@@ -75,6 +78,7 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
     ]
     # The one that is marked is seen at once.
     page = places[0] // PAGE_SIZE + 1 if places else 1
+    restores = _restores(signed_in(request), pipeline, found, (kind.name, doc_id))
     refs = {one.ref: one for one in found}
     pinned = refs.get(request.GET.get("before", ""))
     query = {"id": doc_id} | ({"before": pinned.ref} if pinned is not None else {})
@@ -88,6 +92,7 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
             row.url = document_url(version.build, (kind.name, doc_id))
         if place + 1 < len(found):
             row.changes_url = _changes_url(found[place + 1], version, kind, doc_id)
+        row.buttons = restores(version)
         if listing.page.paginator.num_pages > 1:
             row.pin_url = history_url(environment, kind.name, doc_id, before=version.ref)
         rows.append(row)
@@ -108,6 +113,30 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
         after=shown[0].ref if shown else "",
         elsewhere=pinned if pinned is not None and pinned not in shown else None,
     )
+
+
+def _restores(
+    user: User, pipeline: Pipeline, found: Sequence[Version], key: Key
+) -> Callable[[Version], list[Button]]:
+    """Return what gives a version's button to restore it; none to whom it is not for.
+
+    What production serves is not restored, and what it does not have is not removed again.
+    """
+    production = pipeline.production
+    staging = staging_of(production) if production is not None else None
+    if production is None or staging is None or not may(user, Verb.CAPTURE, staging):
+        return lambda version: []
+    is_adopted = StoredGeneration.live_in(production) is not None
+    reason = "" if is_adopted else f"{production} is not adopted."
+    is_served = any(version.is_live for version in found)
+
+    def buttons(version: Version) -> list[Button]:
+        is_there = version.entry is not None
+        if version.is_live if is_there else not is_served:
+            return []
+        return [restore_button(version.build, key, reason, is_there=is_there)]
+
+    return buttons
 
 
 def _changes_url(before: Version, after: Version, kind: Resource, doc_id: str) -> str:

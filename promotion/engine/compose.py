@@ -112,6 +112,20 @@ def compose(
     return Composition(frozenset(chosen), tuple(needed), trees, links, result)
 
 
+def restoring(base: Configuration, wanted: Configuration, key: Key) -> Choice:
+    """Return the choice of one document as `wanted` has it, and of what it lacks in `base`.
+
+    What it needs and `base` has in another version stays as it is there: nobody asked to take that
+    back. One that is taken away once more takes its users along, or they would dangle.
+    """
+    documents = frozenset({key})
+    if wanted.entry(key) is None:
+        return Choice(documents=documents)
+    found = {need.key for need in needs(documents, wanted, base)}
+    there = frozenset(other for other in found if base.entry(other) is not None)
+    return Choice(documents=documents, without=there)
+
+
 def _merged(base: Tree, wanted: Tree, ids: Set[str]) -> Tree:
     kept = [entry for entry in base.entries if entry.id not in ids]
     return Tree.of(base.resource, [*kept, *(wanted.by_id[i] for i in ids if i in wanted.by_id)])

@@ -245,7 +245,7 @@ def test_what_the_audit_trail_keeps_of_a_composition(
     made = compose_build(people.qa, build, of("rule/rule-new"))
     event = AuditEvent.objects.get(action="build.compose", object_id=str(made.pk))
     assert event.detail == {
-        "from": build.number,
+        "from": "staging:1",
         "on": 1,
         "chosen": ["rule/rule-new"],
         "added": ["flow/flow-new", "resource/res-new"],
@@ -267,14 +267,18 @@ def test_left_out_of_what_is_needed_it_dangles_and_cannot_be_approved(
         review(people.qa, made, APPROVED, content=made.content)
 
 
-def test_there_is_nothing_to_compose_of_what_is_no_capture_or_not_adopted(
+def test_there_is_nothing_to_compose_where_nothing_is_adopted_or_nobody_reviews(
     people: People, staging: Environment, production: Environment
 ) -> None:
-    build = capture(people.qa, staging)
-    with pytest.raises(RuleBroken, match="not adopted"):
-        compose_build(people.qa, build, of("segment/seg-loyal"))
-    other = capture(people.admin, production)
-    with pytest.raises(RuleBroken, match="no capture of staging"):
+    build, other = capture(people.qa, staging), capture(people.admin, production)
+    for one in (build, other):
+        with pytest.raises(RuleBroken, match="not adopted"):
+            compose_build(people.admin, one, of("segment/seg-loyal"))
+    staging.promotes_to = None
+    staging.save()
+    with pytest.raises(RuleBroken, match="promotes to no production"):
+        compose_build(people.qa, capture(people.qa, staging), of("segment/seg-loyal"))
+    with pytest.raises(RuleBroken, match="No staging environment promotes to Production"):
         compose_build(people.admin, other, of("segment/seg-loyal"))
 
 

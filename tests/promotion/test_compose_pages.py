@@ -22,9 +22,9 @@ from promotion.composing import compose_build
 from promotion.models import Build
 from promotion.services import capture
 from tests.factories import People
-from tests.promotion.test_compose import Served, go_live, of
 from tests.promotion.test_compose import build as build
 from tests.promotion.test_compose import edits as edits
+from tests.promotion.test_compose import go_live, of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static_files")]
 Boxes = Iterable[tuple[str, str]]
@@ -218,12 +218,11 @@ def test_without_a_grant_on_production_nothing_of_it_is_shown(
 
 
 def test_of_what_cannot_be_chosen_from_the_page_says_why(
-    people: People, build: Build, edits: Served
+    people: People, staging: Environment, production: Environment
 ) -> None:
-    made = compose_build(people.qa, build, of("segment/seg-loyal"))
-    page = pages(people.qa.user, made).open()
+    page = pages(people.qa.user, capture(people.qa, staging)).open()
     assert page.status == 200
-    assert "is no capture of staging" in page.text
+    assert "Production is not adopted. Adopt it first. Nothing was composed." in page.text
 
 
 @pytest.mark.usefixtures("adopted")

@@ -15,7 +15,7 @@ class Command(ActingCommand):
     help = "Compose a build of what production serves and of some of a build's changes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("build", help="ENVIRONMENT:NUMBER, a capture of staging")
+        parser.add_argument("build", help="ENVIRONMENT:NUMBER, whose documents are chosen")
         for flag, metavar, words in (
             ("--resource", "RESOURCE", "take over all changes of a resource, such as flow"),
             ("--document", "RESOURCE/ID", "take over what became of one document"),
