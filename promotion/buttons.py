@@ -108,10 +108,9 @@ def compose_button(build: Build, live: StoredGeneration | None) -> list[Button]:
     return [Button("Compose again", url, style=style)]
 
 
-def restore_button(build: Build, key: Key, reason: str, *, is_there: bool) -> Button:
+def restore_button(build: Build, key: Key, label: str, reason: str) -> Button:
     """Return the button to a build of what is live, and of one document as a build has it."""
     words = urlencode({"restore": key[0], "id": key[1]})
-    label = "Restore…" if is_there else "Remove again…"
     return Button(label, f"{build_url(build, 'promotion:compose')}?{words}", reason=reason)
 
 

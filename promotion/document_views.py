@@ -12,11 +12,15 @@ from environments.documents import DocumentError, parse
 from environments.links import LACKS_ALL, LACKS_PRODUCTION, Links
 from environments.masking import masked
 from environments.models import Environment
+from environments.pictures import shown_flow
+from environments.ways import RESOURCES
 from promotion.common import build_for
 from promotion.dependencies import configuration_of
 from promotion.engine.dependencies import Key, Use, kind_of
 from promotion.models import Build
+from promotion.sides import of_build
 from promotion.store import DatabaseContent
+from promotion.way_around import way_around
 
 # So many are listed of what uses a document; it is said how many there are.
 MOST_LISTED = 200
@@ -48,10 +52,19 @@ def document(request: HttpRequest, slug: str, number: int, resource: str) -> Htt
     if entry is None:
         raise Http404
     source = DatabaseContent().source(entry.oid)
+    text, flow = "", None
     try:
-        text = as_text(masked(kind.name, parse(source)))
+        plain = masked(kind.name, parse(source))
+        # The text of a large flow is many times its picture: it has an address of its own.
+        if kind.name == "flow" and "text" not in request.GET:
+            flow = shown_flow(plain)
+        if flow is None:
+            text = as_text(plain)
     except DocumentError as error:
         text = str(error)
+    way = None
+    if kind.name in RESOURCES and flow is None:
+        way = way_around(None, of_build(build), [key], lambda one: document_url(build, one))
     users = held.used_by(key)
     return show(
         request,
@@ -61,6 +74,9 @@ def document(request: HttpRequest, slug: str, number: int, resource: str) -> Htt
         resource=kind,
         entry=entry,
         text=text,
+        flow=flow,
+        text_url=f"{document_url(build, key)}&text",
+        way=way,
         history_url=history_url(build.environment, kind.name, entry.id, version=entry.exact),
         states=_states(held.links_of(key)),
         uses=_rows(build, held.uses(key)),

@@ -128,13 +128,16 @@ def _restores(
         return lambda version: []
     is_adopted = StoredGeneration.live_in(production) is not None
     reason = "" if is_adopted else f"{production} is not adopted."
-    is_served = any(version.is_live for version in found)
+    # The first place, from the newest on, that is live: what comes before it never was, or again.
+    live_place = next((n for n, version in enumerate(found) if version.is_live), None)
 
     def buttons(version: Version) -> list[Button]:
         is_there = version.entry is not None
-        if version.is_live if is_there else not is_served:
+        if version.is_live if is_there else live_place is None:
             return []
-        return [restore_button(version.build, key, reason, is_there=is_there)]
+        is_newer = live_place is not None and found.index(version) < live_place
+        label = "Remove it…" if not is_there else "Choose it…" if is_newer else "Restore…"
+        return [restore_button(version.build, key, label, reason)]
 
     return buttons
 

@@ -25,6 +25,10 @@ from accounts.audit import system_actor
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services import create_user
+from tests.promotion.conftest import adopted, engine, people, production, put, ship, staging
+
+# A staging and a production set on the real engine, for pages that show what is in them.
+__all__ = ["adopted", "engine", "people", "production", "put", "ship", "staging"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "a long enough one 81"

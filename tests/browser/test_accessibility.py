@@ -26,7 +26,6 @@ from tests.factories import (
     put,
     served,
 )
-from tests.promotion.conftest import engine, people, production, staging  # noqa: F401
 from tests.security.test_matrix import MATRIX
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -41,9 +40,9 @@ COMPARED = "before=staging:1&after=staging:2"
 
 @pytest.fixture
 def lived(
-    people: People,  # noqa: F811
-    staging: Environment,  # noqa: F811
-    production: Environment,  # noqa: F811
+    people: People,
+    staging: Environment,
+    production: Environment,
 ) -> People:
     """The people of a pipeline where one build went live, another waits, and drift is there."""
     capture(people.qa, staging)
@@ -99,7 +98,7 @@ def addresses(environment: Environment) -> Iterator[str]:
 
 def test_no_page_has_a_serious_finding(
     lived: People,
-    staging: Environment,  # noqa: F811
+    staging: Environment,
     page: Page,
     live_server: LiveServer,
 ) -> None:

@@ -8,14 +8,6 @@ from pytest_django.live_server_helper import LiveServer
 from promotion.models import Build
 from tests.browser.conftest import NARROW, sign_in
 from tests.factories import People
-from tests.promotion.conftest import (  # noqa: F401
-    adopted,
-    engine,
-    people,
-    production,
-    put,
-    staging,
-)
 from tests.promotion.test_compose import build, edits  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -30,7 +22,7 @@ def no_worker(settings: Settings) -> None:
 def test_one_rule_is_chosen_seen_with_what_it_needs_and_composed(
     page: Page,
     live_server: LiveServer,
-    people: People,  # noqa: F811
+    people: People,
     build: Build,  # noqa: F811
 ) -> None:
     assert people.qa.user is not None

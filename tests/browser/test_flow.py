@@ -11,10 +11,9 @@ from environments.models import Environment
 from tests.browser.conftest import NARROW, WIDE, settle, sign_in
 from tests.environments.test_flowgraph import edge, node, version
 from tests.factories import People
-from tests.promotion.conftest import Put, engine, people, production, put, staging
+from tests.promotion.conftest import Put
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-__all__ = ["engine", "people", "production", "put", "staging"]
 PASSWORD = "a long enough phrase 7"
 
 

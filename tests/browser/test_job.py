@@ -14,14 +14,7 @@ from environments.models import Environment
 from promotion.writer import ClusterWriter
 from tests.browser.conftest import NARROW, sign_in
 from tests.factories import People
-from tests.promotion.conftest import (  # noqa: F401
-    Put,
-    engine,
-    people,
-    production,
-    put,
-    staging,
-)
+from tests.promotion.conftest import Put
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PASSWORD = "a long enough phrase 7"
@@ -40,7 +33,7 @@ def enter(page: Page, live_server: LiveServer, user: User | None) -> None:
     sign_in(page, live_server, user, PASSWORD)
 
 
-def served(engine: Connection, environment: Environment) -> set[str]:  # noqa: F811
+def served(engine: Connection, environment: Environment) -> set[str]:
     writer = ClusterWriter(engine)
     return {doc_id for doc_id, _source in writer.read(environment.naming.alias("segment"))}
 
@@ -48,10 +41,10 @@ def served(engine: Connection, environment: Environment) -> set[str]:  # noqa: F
 def test_the_main_job_in_the_browser(
     page: Page,
     live_server: LiveServer,
-    people: People,  # noqa: F811
-    production: Environment,  # noqa: F811
-    engine: Connection,  # noqa: F811
-    put: Put,  # noqa: F811
+    people: People,
+    production: Environment,
+    engine: Connection,
+    put: Put,
 ) -> None:
     enter(page, live_server, people.admin.user)
     page.get_by_role("link", name="Adopt production").click()
@@ -102,9 +95,9 @@ def test_the_main_job_in_the_browser(
 def test_every_page_fits_a_narrow_screen_and_keeps_the_policy(
     page: Page,
     live_server: LiveServer,
-    people: People,  # noqa: F811
-    production: Environment,  # noqa: F811
-    staging: Environment,  # noqa: F811
+    people: People,
+    production: Environment,
+    staging: Environment,
 ) -> None:
     enter(page, live_server, people.admin.user)
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})

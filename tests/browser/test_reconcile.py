@@ -14,17 +14,7 @@ from tests.backups import Backups
 from tests.browser.conftest import NARROW, WIDE
 from tests.browser.test_job import enter, work_at_once  # noqa: F401
 from tests.factories import People
-from tests.promotion.conftest import (  # noqa: F401
-    Put,
-    Ship,
-    adopted,
-    engine,
-    people,
-    production,
-    put,
-    ship,
-    staging,
-)
+from tests.promotion.conftest import Put, Ship
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -32,10 +22,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def test_reconcile_in_the_browser(
     page: Page,
     live_server: LiveServer,
-    people: People,  # noqa: F811
-    adopted: Environment,  # noqa: F811
-    ship: Ship,  # noqa: F811
-    put: Put,  # noqa: F811
+    people: People,
+    adopted: Environment,
+    ship: Ship,
+    put: Put,
     tmp_path: Path,
 ) -> None:
     backups = Backups(tmp_path)

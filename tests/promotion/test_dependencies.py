@@ -224,8 +224,8 @@ def test_the_page_of_a_document_shows_what_it_uses_and_is_used_by_with_secrets_m
     build, look = capture(people.qa, staging), client(people.qa.user)
     blobs = Blob.objects.count()
 
-    def page(resource: str, doc_id: str) -> str:
-        answer = look.get(document_url(build, (resource, doc_id)), secure=True)
+    def page(resource: str, doc_id: str, more: str = "") -> str:
+        answer = look.get(document_url(build, (resource, doc_id)) + more, secure=True)
         assert answer.status_code == 200
         return answer.content.decode()
 
@@ -235,6 +235,14 @@ def test_the_page_of_a_document_shows_what_it_uses_and_is_used_by_with_secrets_m
     assert "••••••" in page("resource", "res-crm-api")
     assert "CRM sync" in page("resource", "res-crm-api")
     assert "Purchase -&gt; follow-up" in page("flow", "flow-purchase")
+    # A flow is drawn, and its text is behind a link; of others the way of an event is.
+    assert 'class="tc-flow-picture' in text
+    assert "&quot;flowGraph&quot;" not in text
+    assert "&quot;flowGraph&quot;" in page("flow", "a/b?c=ü", "&text")
+    rule = page("rule", "rule-purchase")
+    assert "The way of an event around it" in rule
+    assert 'class="tc-flow-picture' in rule
+    assert "The way of an event around it" not in page("resource", "res-crm-api")
     for query in ("", "?id=nothing"):
         path = reverse("promotion:document", args=[staging.slug, build.number, "flow"])
         assert look.get(f"{path}{query}", secure=True).status_code == 404
