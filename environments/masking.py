@@ -13,6 +13,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from environments.documents import ENCODED_FIELDS, canonical, decoded
@@ -66,13 +67,19 @@ _Path: TypeAlias = tuple[str, ...]
 
 
 def _is_secret_key(key: str, value: object, path: _Path) -> bool:
+    return _tells(key, isinstance(value, Mapping), "init" in path)
+
+
+# Documents have the same few keys over and over.
+@lru_cache(maxsize=10_000)
+def _tells(key: str, holds_more: bool, in_init: bool) -> bool:
     words = [word.lower() for word in _WORD.findall(key)]
-    if words and words[-1] in _LINKS and isinstance(value, Mapping):
+    if words and words[-1] in _LINKS and holds_more:
         return False
     if _TELLING_PART.search(key.lower()) or "".join(words).endswith(("key", "keys")):
         return True
     # Elsewhere `body` is an ordinary word, such as a property in a validation's schema.
-    return any(map(_TELLING_WORDS.fullmatch, words)) or ("init" in path and "body" in words)
+    return any(map(_TELLING_WORDS.fullmatch, words)) or (in_init and "body" in words)
 
 
 def _is_secret_pair(value: Mapping[str, Any], path: _Path) -> bool:

@@ -23,8 +23,11 @@ from promotion.models import Build, Review, StoredGeneration
 from promotion.sides import LIVE, Side, of_build, side
 from promotion.store import DatabaseContent
 
-# So many documents of a resource are listed; the counts are of all.
+# So many documents of a resource are listed, and about so many in all; the counts are of all.
 MOST_LISTED: Final = 200
+MOST_IN_ALL: Final = 400
+# So many of each are, however many others came first.
+LEAST_LISTED: Final = 10
 # So many documents are told in words, in so many sentences each: each is decoded and compared.
 MOST_TOLD: Final = 20
 MOST_SENTENCES: Final = 3
@@ -107,10 +110,12 @@ def grouped(before: Side, after: Side, *, is_there: bool = True) -> list[Group]:
     rows: dict[str, list[Row]] = {}
     for row in found:
         rows.setdefault(row.resource.name, []).append(row)
-    groups, told = [], 0
+    groups, told, room = [], 0, MOST_IN_ALL
     for resource, counts in comparison.counts(found):
-        items = []
-        for row in rows[resource.name][:MOST_LISTED]:
+        items: list[Item] = []
+        most = min(MOST_LISTED, max(room, LEAST_LISTED))
+        room -= min(most, len(rows[resource.name]))
+        for row in rows[resource.name][:most]:
             tells = is_there and row.kind is Change.CHANGED and told < MOST_TOLD
             told += tells
             details = comparison.brief(before, after, row) if tells else None

@@ -1,7 +1,9 @@
 """What differs between two sides: by resource, by document, by field."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 from environments.catalogue import Resource
@@ -16,10 +18,11 @@ from environments.documents import (
 )
 from environments.masking import Hide, masked, tagged
 from promotion.engine.dependencies import Key, Use
-from promotion.engine.diff import Change, Counts, DocumentChange, compare
+from promotion.engine.diff import RECENT_CHANGES, Change, Counts, DocumentChange, compare
 from promotion.engine.fields import FieldChange, fields
 from promotion.engine.flow_words import node_names
 from promotion.engine.manifest import Entry
+from promotion.engine.recent import Recent
 from promotion.engine.words import Sentence, sentences
 from promotion.sides import Held, Side
 
@@ -115,6 +118,9 @@ class Details:
         return bool(self.fields) and not self.real and self.before is not None
 
 
+_rows: Final[Recent[tuple[str, str], tuple[Row, ...]]] = Recent(RECENT_CHANGES)
+
+
 def rows(before: Side, after: Side) -> list[Row]:
     """Return all documents that differ, noise included, in the catalogue's order and by title."""
     found: list[Row] = []
@@ -122,16 +128,25 @@ def rows(before: Side, after: Side) -> list[Row]:
         old, new = before.trees.get(resource.name), after.trees.get(resource.name)
         if old is not None and new is not None and old.exact == new.exact:
             continue
-        changes = compare(before.tree(resource.name), after.tree(resource.name))
-        changes = _with_renamed(before, after, resource.name, changes)
-        changes.sort(key=lambda one: (one.entry.title.casefold(), one.entry.id))
-        found += [Row(resource, change) for change in changes]
+        found += _of_resource(before, after, resource)
+    return found
+
+
+def _of_resource(before: Side, after: Side, resource: Resource) -> tuple[Row, ...]:
+    old, new = before.tree(resource.name), after.tree(resource.name)
+    key = old.digest, new.digest
+    found = _rows.get(key)
+    if found is None:
+        changes = _with_renamed(before, after, resource.name, compare(old, new))
+        changes = sorted(changes, key=lambda one: (one.entry.title.casefold(), one.entry.id))
+        found = tuple(Row(resource, change) for change in changes)
+        _rows.put(key, found)
     return found
 
 
 def _with_renamed(
-    before: Side, after: Side, resource: str, changes: list[DocumentChange]
-) -> list[DocumentChange]:
+    before: Side, after: Side, resource: str, changes: Sequence[DocumentChange]
+) -> Sequence[DocumentChange]:
     """Return the changes; what went and came back under another id is one that changed."""
     gone = [one for one in changes if one.kind is Change.REMOVED]
     come = [one for one in changes if one.kind is Change.ADDED]
@@ -142,7 +157,7 @@ def _with_renamed(
     pairs = [(old[body], new[body]) for body in old if body in new]
     ids = {entry.id for pair in pairs for entry in pair}
     kept = [one for one in changes if one.entry.id not in ids or one.kind is Change.CHANGED]
-    return kept + [DocumentChange(Change.CHANGED, *pair) for pair in pairs]
+    return [*kept, *(DocumentChange(Change.CHANGED, *pair) for pair in pairs)]
 
 
 def _by_body(held: Held, resource: str, entries: Sequence[Entry | None]) -> dict[str, Entry]:
@@ -181,19 +196,20 @@ def _without(value: Any, text: str) -> Any:
 
 def counts(found: Sequence[Row]) -> list[tuple[Resource, Counts]]:
     """Return how many documents differ, by resource, without the totals."""
-    kinds: dict[str, list[Change]] = {}
+    kinds: dict[str, Counter[Change]] = {}
     resources: dict[str, Resource] = {}
-    for row in found:
-        resources[row.resource.name] = row.resource
-        kinds.setdefault(row.resource.name, []).append(row.kind)
+    for name, some in groupby(found, lambda row: row.resource.name):
+        of = list(some)
+        resources[name] = of[0].resource
+        kinds.setdefault(name, Counter()).update(row.change.kind for row in of)
     return [
         (
             resources[name],
             Counts(
-                added=of.count(Change.ADDED),
-                changed=of.count(Change.CHANGED),
-                removed=of.count(Change.REMOVED),
-                noise=of.count(Change.NOISE),
+                added=of[Change.ADDED],
+                changed=of[Change.CHANGED],
+                removed=of[Change.REMOVED],
+                noise=of[Change.NOISE],
             ),
         )
         for name, of in kinds.items()

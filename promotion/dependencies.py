@@ -1,6 +1,6 @@
 """What a build's documents depend on, judged against what its target serves."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Final
 
 from environments.elastic import ElasticError, connect
@@ -9,12 +9,15 @@ from environments.models import Environment
 from promotion.engine.dangling import findings
 from promotion.engine.dependencies import Configuration
 from promotion.engine.manifest import TreeDigests
+from promotion.engine.recent import Recent
 from promotion.models import Build, StoredGeneration
 from promotion.store import DatabaseContent
 
 # An installation has a handful; with more than these nothing is said about any.
 _MOST_BRIDGES: Final = 1000
 _SECONDS: Final = 3.0
+# So many findings are kept for the next page, and one for each that was judged.
+_judged: Final[Recent[Hashable, tuple[Finding, ...]]] = Recent(10_000)
 
 
 def configuration(trees: Mapping[str, TreeDigests]) -> Configuration:
@@ -54,7 +57,16 @@ def judge(
     bridges = None
     if target is not None and _bridges(wanted) - (_bridges(base) if base is not None else set()):
         bridges = installed_bridges(target)
-    return findings(wanted, base, bridges=bridges)
+    # Both are content-addressed: the same three are always wrong in the same ways.
+    held = [
+        tuple(sorted(one.digests.items())) if one is not None else None for one in (wanted, base)
+    ]
+    key = (*held, bridges)
+    found = _judged.get(key)
+    if found is None:
+        found = tuple(findings(wanted, base, bridges=bridges))
+        _judged.put(key, found)
+    return list(found)
 
 
 def _bridges(held: Configuration) -> set[str]:

@@ -3,7 +3,6 @@
 In the same parts as a large tree: links that changed little share most of them with earlier ones.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -12,6 +11,7 @@ import msgspec
 from environments.documents import decoded, parse
 from environments.links import Linker, Links
 from promotion.engine.manifest import CHUNKS, Tree, chunk_of, oid_of
+from promotion.engine.recent import Recent
 from promotion.models import Blob, StoredLinks
 from promotion.sealing import open_sealed, seal
 
@@ -22,8 +22,7 @@ LARGE: Final = 2000
 # SQLite takes a bounded number of parameters a statement.
 _BATCH: Final = 400
 
-_recent: Final[dict[str, dict[str, Links]]] = {}
-_guard: Final = threading.Lock()
+_recent: Final[Recent[str, dict[str, Links]]] = Recent(RECENT_LINKS)
 
 
 class _Part(msgspec.Struct, array_like=True):
@@ -87,25 +86,19 @@ class KeptLinks:
             if row is None:
                 return None
             found = self._unpacked(open_sealed(row.body))
-            self.remember(digest, found)
+            _recent.put(digest, found)
         return found
 
     def prefetch(self, digests: Iterable[str]) -> None:
         """Open the links of several trees with one query, as far as they are kept."""
-        wanted = [digest for digest in dict.fromkeys(digests) if digest not in _recent]
+        wanted = [digest for digest in dict.fromkeys(digests) if _recent.get(digest) is None]
         for start in range(0, len(wanted), _BATCH):
             for row in StoredLinks.objects.filter(tree__in=wanted[start : start + _BATCH]):
-                self.remember(row.tree_id, self._unpacked(open_sealed(row.body)))
+                _recent.put(row.tree_id, self._unpacked(open_sealed(row.body)))
 
     def remember(self, digest: str, links: dict[str, Links]) -> None:
         """Keep links in memory, with others of RECENT_LINKS documents at most."""
-        with _guard:
-            _recent[digest] = links
-            total = sum(map(len, _recent.values()))
-            for name in list(_recent):
-                if total <= RECENT_LINKS:
-                    break
-                total -= len(_recent.pop(name))
+        _recent.put(digest, links)
 
     def _packed(self, links: Mapping[str, Links]) -> bytes:
         if len(links) < LARGE:

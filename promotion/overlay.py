@@ -1,7 +1,7 @@
 """Content that is read to be looked at: in memory, over what the database keeps."""
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from environments.links import Links
 from promotion.engine.manifest import Tree
@@ -54,3 +54,8 @@ class Overlay:
         """Return one document's exact bytes."""
         held = self._blobs.get(oid)
         return zlib.decompress(held) if held is not None else self._under.source(oid)
+
+    def sources_of(self, oids: Collection[str]) -> dict[str, bytes]:
+        """Return some documents' exact bytes, by oid."""
+        own = {oid: zlib.decompress(self._blobs[oid]) for oid in oids if oid in self._blobs}
+        return own | self._under.sources_of([oid for oid in oids if oid not in own])

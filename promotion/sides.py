@@ -5,7 +5,7 @@ for a generation, `production:live` and `production:now`.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Protocol
@@ -37,6 +37,9 @@ class Held(Opened, Protocol):
 
     def source(self, oid: str) -> bytes:
         """Return a document's exact bytes."""
+
+    def sources_of(self, oids: Collection[str]) -> dict[str, bytes]:
+        """Return some documents' exact bytes, by oid; all of them are in memory then."""
 
 
 @dataclass(frozen=True)

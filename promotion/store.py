@@ -1,13 +1,14 @@
 """The content of builds in the database; implements `promotion.engine.ports.Content`."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from environments.links import Links
 from promotion.engine.manifest import CHUNKS, Entry, Tree, chunk_of, oid_of
+from promotion.engine.recent import Recent
 from promotion.kept_links import KeptLinks, compute
 from promotion.models import Blob, StoredTree
 from promotion.sealing import open_sealed, seal
@@ -28,8 +29,8 @@ LARGE_TREE: Final = 2000
 
 # What was opened last, by digest: one promotion opens the same few trees again and again, and
 # large ones that follow each other share most of their parts.
-_recent: Final[dict[str, Tree]] = {}
-_recent_chunks: Final[dict[str, tuple[Entry, ...]]] = {}
+_recent: Final[Recent[str, Tree]] = Recent(RECENT_ENTRIES, lambda tree: len(tree.entries))
+_recent_chunks: Final[Recent[str, tuple[Entry, ...]]] = Recent(RECENT_ENTRIES)
 # One document of a tree, which never changes: the next page of a history asks for the same ones.
 _found: Final[dict[tuple[str, str], Entry | None]] = {}
 # Another thread may empty them between two looks.
@@ -55,29 +56,6 @@ def _parts_of(body: bytes) -> _Parted | None:
     except msgspec.ValidationError:
         return None
     return whole if whole.form == _PARTED else None
-
-
-def _remember(digest: str, tree: Tree) -> None:
-    """Keep a tree in memory, with others of RECENT_ENTRIES documents at most."""
-    with _guard:
-        _recent[digest] = tree
-        _bound(_recent, lambda one: len(one.entries))
-
-
-def _remember_chunk(oid: str, entries: tuple[Entry, ...]) -> None:
-    with _guard:
-        # The newest last, where the oldest go first.
-        _recent_chunks.pop(oid, None)
-        _recent_chunks[oid] = entries
-        _bound(_recent_chunks, len)
-
-
-def _bound(kept: dict[str, Any], count: Callable[[Any], int]) -> None:
-    total = sum(count(one) for one in kept.values())
-    for name in list(kept):
-        if total <= RECENT_ENTRIES:
-            break
-        total -= count(kept.pop(name))
 
 
 def _parts(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
@@ -142,7 +120,7 @@ class DatabaseContent:
                     "body": seal(self._packed(tree)),
                 },
             )
-        _remember(tree.digest, tree)
+        _recent.put(tree.digest, tree)
 
     def _packed(self, tree: Tree) -> bytes:
         if len(tree.entries) < LARGE_TREE:
@@ -152,7 +130,7 @@ class DatabaseContent:
             packed = msgspec.msgpack.encode(entries)
             oid = oid_of(packed)
             parts[oid] = packed
-            _remember_chunk(oid, entries)
+            _recent_chunks.put(oid, entries)
         self.keep_blobs(parts)
         return msgspec.msgpack.encode(_Parted(_PARTED, tree.resource, list(parts)))
 
@@ -162,7 +140,7 @@ class DatabaseContent:
         if tree is None:
             body = open_sealed(StoredTree.objects.get(digest=digest).body)
             tree = self._parted(body) or Tree.unpack(body)
-            _remember(digest, tree)
+            _recent.put(digest, tree)
         return tree
 
     def _parted(self, body: bytes) -> Tree | None:
@@ -174,11 +152,12 @@ class DatabaseContent:
 
     def _chunks(self, oids: Sequence[str]) -> Iterator[Entry]:
         """Yield the entries of a large tree's parts; one query opens those that are not known."""
-        found = {oid: _recent_chunks[oid] for oid in oids if oid in _recent_chunks}
+        known = ((oid, _recent_chunks.get(oid)) for oid in oids)
+        found = {oid: entries for oid, entries in known if entries is not None}
         absent = [oid for oid in oids if oid not in found]
         for oid, blob in Blob.objects.in_bulk(absent).items():
             found[oid] = msgspec.msgpack.decode(open_sealed(blob.body), type=tuple[Entry, ...])
-            _remember_chunk(oid, found[oid])
+            _recent_chunks.put(oid, found[oid])
         return (entry for oid in oids for entry in found[oid])
 
     def entries(self, digests: Iterable[str], doc_id: str) -> dict[str, Entry | None]:
@@ -246,6 +225,15 @@ class DatabaseContent:
     def source(self, oid: str) -> bytes:
         """Return one document's exact bytes."""
         return open_sealed(Blob.objects.get(oid=oid).body)
+
+    def sources_of(self, oids: Collection[str]) -> dict[str, bytes]:
+        """Return some documents' exact bytes, by oid."""
+        found: dict[str, bytes] = {}
+        wanted = sorted(set(oids))
+        for start in range(0, len(wanted), _BATCH):
+            blobs = Blob.objects.in_bulk(wanted[start : start + _BATCH])
+            found |= {oid: open_sealed(blob.body) for oid, blob in blobs.items()}
+        return found
 
     def sources(self, tree: Tree) -> Iterator[tuple[str, bytes]]:
         """See `Sources.sources`; holds a batch in memory."""

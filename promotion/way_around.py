@@ -12,6 +12,7 @@ from promotion.sides import Side
 
 # A picture of more documents is none; what is left out is said.
 MOST: Final = 80
+ASIDE: Final = frozenset({"draft", "backup"})
 
 
 def way_around(
@@ -35,12 +36,14 @@ def way_around(
 
 def _ways(side: Side, keys: Collection[Key]) -> Ways:
     documents: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    for resource, doc_id in sorted(keys):
-        entry = side.configuration.entry((resource, doc_id))
-        if entry is None or resource not in RESOURCES:
-            continue
+    held = [key for key in sorted(keys) if key[0] in RESOURCES]
+    entries = {key: entry for key in held if (entry := side.configuration.entry(key)) is not None}
+    sources = side.content.sources_of([entry.oid for entry in entries.values()])
+    for (resource, doc_id), entry in entries.items():
         try:
-            plain = masked(resource, parse(side.content.source(entry.oid)))
+            source = parse(sources[entry.oid])
+            # Only what runs is on the way, and a flow's other versions are most of it.
+            plain = masked(resource, {k: v for k, v in source.items() if k not in ASIDE})
         except DocumentError:
             continue
         documents.setdefault(resource, []).append((doc_id, plain))

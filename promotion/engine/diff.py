@@ -1,10 +1,16 @@
 """The difference of two trees, by document."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from promotion.engine.manifest import Entry, Tree
+from promotion.engine.recent import Recent
+
+# So many changes are kept for the next page: a build's are looked at again and again.
+RECENT_CHANGES: Final = 100_000
 
 
 class Change(StrEnum):
@@ -28,6 +34,9 @@ class DocumentChange:
         if entry is None:
             raise ValueError("a change has a before or an after")
         return entry
+
+
+_recent: Final[Recent[tuple[str, str], tuple[DocumentChange, ...]]] = Recent(RECENT_CHANGES)
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,17 @@ class Counts:
         return self.total_after == 0 or (self.removed > 1 and self.removed * 5 > self.total_before)
 
 
-def compare(before: Tree, after: Tree) -> list[DocumentChange]:
+def compare(before: Tree, after: Tree) -> tuple[DocumentChange, ...]:
     """Return what differs, sorted by id; equal documents are left out."""
+    key = before.digest, after.digest
+    found = _recent.get(key)
+    if found is None:
+        found = tuple(_compared(before, after))
+        _recent.put(key, found)
+    return found
+
+
+def _compared(before: Tree, after: Tree) -> list[DocumentChange]:
     there = before.by_id
     changes = []
     # Most are equal, of many: no list of all ids, and nothing sorted but what differs.
@@ -83,12 +101,12 @@ def _kind(old: Entry | None, new: Entry | None) -> Change:
 
 def count(before: Tree, after: Tree) -> Counts:
     """Count what differs."""
-    kinds = [change.kind for change in compare(before, after)]
+    kinds = Counter(change.kind for change in compare(before, after))
     return Counts(
-        added=kinds.count(Change.ADDED),
-        changed=kinds.count(Change.CHANGED),
-        removed=kinds.count(Change.REMOVED),
-        noise=kinds.count(Change.NOISE),
+        added=kinds[Change.ADDED],
+        changed=kinds[Change.CHANGED],
+        removed=kinds[Change.REMOVED],
+        noise=kinds[Change.NOISE],
         total_before=len(before.entries),
         total_after=len(after.entries),
     )

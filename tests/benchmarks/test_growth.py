@@ -35,12 +35,14 @@ def test_growth_gives_one_figure_a_size_and_a_plot(elasticsearch_url: str, tmp_p
 
 
 def test_each_page_is_measured(elasticsearch_url: str) -> None:
-    short = "--builds 3 --tenants 2 --times 2 --json"
+    short = "--builds 3 --tenants 2 --documents 60 --times 2 --json"
     done = run(elasticsearch_url, "benchmarks.pages", *short.split())
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["environments"] == 6
-    assert {"home", "builds", "build", "promote", "environment", "drift"} <= set(found["pages"])
+    assert {"home", "build", "promote", "compare, all changed", "document, a flow"} <= set(
+        found["pages"]
+    )
     assert all(0 < page["median"] <= page["p95"] for page in found["pages"].values())
 
 

@@ -11,6 +11,7 @@ from promotion import store
 from promotion.cluster import PAGE
 from promotion.engine.errors import UnreadableDocument
 from promotion.engine.manifest import Entry, Tree
+from promotion.engine.recent import Recent
 from promotion.models import Blob
 from promotion.services import capture
 from promotion.store import LARGE_TREE, DatabaseContent
@@ -48,13 +49,18 @@ def test_a_large_tree_that_changed_little_is_kept_in_few_new_parts() -> None:
 
 
 def test_what_was_opened_last_is_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "RECENT_ENTRIES", 2 * LARGE_TREE)
+    most = 2 * LARGE_TREE + 10
+    for name, kept in (
+        ("_recent", Recent[str, Tree](most, lambda tree: len(tree.entries))),
+        ("_recent_chunks", Recent[str, tuple[Entry, ...]](most)),
+    ):
+        monkeypatch.setattr(store, name, kept)
     content = DatabaseContent()
     trees = [Tree.of("rule", entries(LARGE_TREE, changed)) for changed in range(4)]
     for tree in trees:
         content.keep_tree(tree)
-    assert sum(len(one.entries) for one in store._recent.values()) <= 2 * LARGE_TREE
-    assert sum(map(len, store._recent_chunks.values())) <= 2 * LARGE_TREE
+    for kept in (store._recent, store._recent_chunks):
+        assert LARGE_TREE < kept.total <= most
     assert [content.tree(tree.digest) for tree in trees] == trees
 
 
