@@ -9,9 +9,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.audit import Actor, request_actor
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show
+from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
+from environments.naming import Side
 from promotion.adoption import adopt
 from promotion.beginning import running_in
 from promotion.buttons import (
@@ -37,13 +38,19 @@ def environments(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     if not may_anywhere(user, Verb.VIEW_CONFIGURATION):
         return forbidden(request, may(user, Verb.VIEW_CONFIGURATION), "environments.list")
-    rows = [
-        {"environment": environment, "live": StoredGeneration.live_in(environment)}
-        for environment in Environment.objects.visible_to(
-            user, Verb.VIEW_CONFIGURATION
-        ).select_related("cluster", "promotes_to")
-    ]
-    return show(request, "promotion/environments.html", "Environments", rows=rows)
+    seen = Environment.objects.visible_to(user, Verb.VIEW_CONFIGURATION)
+    kinds = Filter("kind", "Kind", "kind", [(side.value, side.value) for side in Side])
+    found = listing(
+        request,
+        seen.select_related("cluster", "promotes_to"),
+        [kinds],
+        ["name", "slug", "tenant", "cluster__name"],
+    )
+    shown = list(found.page)
+    live = StoredGeneration.objects.filter(environment__in=shown, is_live=True)
+    numbers = dict(live.values_list("environment", "number"))
+    rows = [{"environment": one, "live": numbers.get(one.pk)} for one in shown]
+    return show(request, "promotion/environments.html", "Environments", listing=found, rows=rows)
 
 
 def _resources(environment: Environment) -> list[dict[str, object]]:

@@ -106,6 +106,27 @@ def test_a_filter_that_is_none_is_said_so_and_leaves_nothing_out(
     assert "Staging build 1" in text
 
 
+def test_many_environments_come_by_page_and_are_found(
+    shop: Environment, qa: User, look: Look
+) -> None:
+    for number in range(30):
+        one = Environment.objects.create(
+            name=f"Shop {number:02}",
+            slug=f"shop-{number}",
+            kind="staging",
+            cluster=shop.cluster,
+            version="0.8.1",
+            tenant=f"t{number}",
+        )
+        grant(system_actor(), qa, one)
+    assert "Page 1 of 2" in look("promotion:environments")
+    text = look("promotion:environments", q="t17")
+    assert "Shop 17" in text
+    assert "Shop 18" not in text
+    assert "Shop 17" not in look("promotion:environments", kind="production")
+    assert "No environment fits." in look("promotion:environments", q="nowhere")
+
+
 def test_qa_sees_its_own_acts_and_those_on_its_builds_alone(shop: Environment, look: Look) -> None:
     [build] = builds(shop, 1)
     record(system_actor(), "build.capture", build)
