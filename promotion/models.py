@@ -17,6 +17,7 @@ from promotion.drift_models import Drift as Drift
 from promotion.drift_models import Watch as Watch
 from promotion.engine.plan import Generation, Plan
 from promotion.engine.ports import CapturedResource, Fingerprint
+from promotion.lock_models import Unlocking as Unlocking
 from promotion.lost_models import LostState as LostState
 from promotion.review_models import Checklist as Checklist
 from promotion.review_models import Comment as Comment
@@ -375,36 +376,3 @@ class StoredGeneration(models.Model):
     def generation(self) -> Generation:
         facts: dict[str, Any] = self.facts
         return Generation.from_dict(facts)
-
-
-class Unlocking(models.Model):
-    """A time in which an adopted environment was open to edits by hand."""
-
-    environment = models.ForeignKey(
-        Environment, on_delete=models.PROTECT, related_name="unlockings"
-    )
-    reason = models.CharField(max_length=300)
-    # When the worker locks it again; None where an earlier version unlocked it without an end.
-    until = models.DateTimeField(null=True, blank=True)
-    unlocked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    unlocked_at = models.DateTimeField(auto_now_add=True)
-    locked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("-id",)
-        default_permissions = ()
-        constraints: ClassVar = (
-            models.UniqueConstraint(
-                fields=["environment"],
-                condition=models.Q(locked_at=None),
-                name="promotion_one_open_unlocking",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.environment} unlocked: {self.reason}"
-
-    @classmethod
-    def of(cls, environment: Environment) -> "Unlocking | None":
-        """Return the unlocking that is in force, or None where the environment is locked."""
-        return cls.objects.filter(environment=environment, locked_at=None).first()

@@ -14,6 +14,7 @@ from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.models import Environment
+from promotion.checklists import change_checklist
 from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Review
 from promotion.promotions import promote_problem
@@ -166,3 +167,32 @@ def rename() -> Callable[[Environment], None]:
         type(environment.cluster).objects.update(url="http://127.0.0.1:1")
 
     return apply
+
+
+def test_the_command_requests_changes_and_ticks_the_checklist(build: Build, qa: User) -> None:
+    password = "a long enough one 81"
+    admin = create_user(system_actor(), username="boss", role=Role.ADMINISTRATOR, password=password)
+    lines = "Bought something\n?Told marketing"
+    change_checklist(command_actor(admin), build.environment, lines, version=0)
+    asked = ["review", "staging:1", "--as", "qa"]
+    code, answer = run(*asked, "--request-changes")
+    assert (code, answer["status"]) == (3, "refused")
+    code, answer = run(*asked, "--request-changes", "--comment", "Rename the rule.")
+    assert (code, answer["verdict"]) == (0, "changes")
+    code, answer = run(*asked, "--approve", "--tick", "2")
+    assert code == 3
+    assert "Not ticked yet: Bought something" in answer["message"]
+    for wrong in ("0", "3", "-1"):
+        code, answer = run(*asked, "--approve", "--tick", wrong)
+        assert code == 2
+        assert "It has items 1 to 2." in answer["message"]
+    code, answer = run(*asked, "--approve", "--tick", "1")
+    assert code == 0
+    assert [one["ticked"] for one in answer["answers"]] == [True, False]
+
+
+def test_a_tick_without_a_checklist_is_a_mistake(build: Build, qa: User) -> None:
+    code, answer = run("review", "staging:1", "--approve", "--tick", "1", "--as", "qa")
+    assert code == 2
+    assert "There is none." in answer["message"]
+    assert not Review.objects.exists()

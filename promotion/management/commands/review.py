@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.models import User
-from promotion.commands import ActingCommand, command_actor, find_build
+from promotion.commands import ActingCommand, BadInputError, command_actor, find_build
 from promotion.models import Checklist, Review
 from promotion.services import review
 
@@ -50,7 +50,7 @@ class Command(ActingCommand):
             comment=options["comment"],
             acknowledged=options["acknowledge"],
             checklist=asked.version if asked is not None else None,
-            ticked=[place - 1 for place in options["tick"]],
+            ticked=[_place(place, asked) for place in options["tick"]],
         )
         return {
             "message": f"{build} {made.said}.",
@@ -60,3 +60,12 @@ class Command(ActingCommand):
             "acknowledged": made.acknowledged,
             "answers": made.answers,
         }
+
+
+def _place(number: int, asked: Checklist | None) -> int:
+    """Return an item's place from 0; what is not on the checklist is a mistake, not a tick less."""
+    items = len(asked.items) if asked is not None else 0
+    if not 1 <= number <= items:
+        known = f"It has items 1 to {items}." if items else "There is none."
+        raise BadInputError(f"{number} is on no checklist of the environment. {known}")
+    return number - 1
