@@ -9,13 +9,14 @@ TEST_ENV := ENV_FILE=devtools/test.env
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 # Runs what follows on a PostgreSQL of its own, instead of SQLite.
 POSTGRES := $(BIN)/python -m devtools.postgres.server
-# All kills take too long for each run: here each kind of work is killed after each kind of request
-# that changes the cluster. test-faults has every moment.
-SHORT := -k "not test_what_a_killed_process_left or sent"
+# Of many that are alike each run takes some, of each kind; test-long has them all.
+SHORT := -m "not long"
+# On PostgreSQL each run takes what the database itself decides; test-postgres has more.
+AT_ONCE := tests/races/test_at_once.py tests/races/test_rights.py
 # What the runs of one target tried, added up.
 TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-browser test-faults test-postgres test-engines bench lint format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-postgres test-engines bench lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,7 +67,10 @@ system:
 
 test: system $(if $(TEST_ELASTICSEARCH_URL),,java) lint ## Set up everything, check and test: what CI runs
 	$(TEST_ENV) $(PYTEST) $(SHORT)
-	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/races
+	$(TEST_ENV) $(POSTGRES) $(PYTEST) $(AT_ONCE)
+
+test-long: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## What make test leaves out: the rest of many that are alike
+	$(TEST_ENV) $(PYTEST) -m long
 
 test-browser: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## The tests that drive Chromium, alone
 	$(TEST_ENV) $(PYTEST) tests/browser
@@ -74,7 +78,7 @@ test-browser: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## The tests tha
 test-faults: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Crashes, races and a failing engine alone, and one line of what was tried
 	@mkdir -p $(dir $(TALLY)) && rm -f $(TALLY)
 	$(TEST_ENV) TALLY=$(TALLY) $(POSTGRES) $(PYTEST) -p tests.tally tests/races
-	$(TEST_ENV) TALLY=$(TALLY) MODEL_EXAMPLES=20 MODEL_STEPS=30 $(PYTEST) -p tests.tally tests/faults tests/races
+	$(TEST_ENV) TALLY=$(TALLY) MODEL_EXAMPLES=40 MODEL_STEPS=30 $(PYTEST) -p tests.tally tests/faults tests/races
 
 test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, races, accounts and rights on PostgreSQL
 	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/accounts tests/security tests/promotion tests/races
