@@ -4,7 +4,9 @@ A cutover's alias request is never sent through here; a compare-and-swap only wh
 for sure.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final, TypeVar
 
 from django.conf import settings
@@ -16,6 +18,9 @@ T = TypeVar("T")
 # The first pause is a part of this, each later one up to twice as long.
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 2.0
+# A person waits for a page that only looks: it says soon that a cluster is out of reach.
+PAGE_SECONDS: Final = 0.5
+_patience: Final[ContextVar[float | None]] = ContextVar("patience", default=None)
 
 
 def is_busy(error: BaseException) -> bool:
@@ -28,16 +33,30 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, Unreachable) or is_busy(error)
 
 
+@contextmanager
+def for_a_page() -> Iterator[None]:
+    """Send nothing again for longer than PAGE_SECONDS, in this thread."""
+    token = _patience.set(PAGE_SECONDS)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
 def again(act: Callable[[], T], when: Callable[[BaseException], bool] = may_pass) -> T:
     """Do it, and again while `when` answers yes to what it meets, up to RETRY_SECONDS.
+
+    Less long where `for_a_page` says so.
 
     Raises:
         ElasticError: what the last attempt met.
     """
+    patience = _patience.get()
+    patience = settings.RETRY_SECONDS if patience is None else patience
     attempts = Retrying(
         retry=retry_if_exception(when),
         wait=wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-        stop=stop_after_delay(settings.RETRY_SECONDS),
+        stop=stop_after_delay(min(settings.RETRY_SECONDS, patience)),
         reraise=True,
     )
     return attempts(act)

@@ -7,6 +7,7 @@ from typing import Any
 
 from environments.elastic import ElasticError, connect
 from environments.models import Cluster, Environment
+from promotion.again import for_a_page
 from promotion.cluster import ClusterReader
 from promotion.engine.errors import PromotionError
 from promotion.models import Build, BuildPart
@@ -55,7 +56,8 @@ def _written(connection: Any, environments: Sequence[Environment]) -> Written | 
         for resource in environment.catalogue.promoted
     ]
     try:
-        return ClusterReader(connection).written(names)
+        with for_a_page():
+            return ClusterReader(connection).written(names)
     except (PromotionError, ElasticError) as error:
         return str(error)
 

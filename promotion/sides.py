@@ -14,6 +14,7 @@ from django.conf import settings
 
 from environments.elastic import connect
 from environments.models import Environment
+from promotion.again import for_a_page
 from promotion.cluster import ClusterReader
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.dependencies import Configuration, Opened
@@ -132,8 +133,10 @@ _guard: Final = threading.Lock()
 def _now(environment: Environment) -> _Look:
     """Read what an environment holds, unless nobody wrote to it since it was last read."""
     reader = ClusterReader(connect(environment.cluster))
-    reader.same_uuid(environment.cluster, "Nothing was read.")
     promoted = environment.catalogue.promoted
+    # The first answer tells whether there is any: only for that a page does not wait.
+    with for_a_page():
+        reader.same_uuid(environment.cluster, "Nothing was read.")
     # Looked at first: what is written while it is read makes the next page read again.
     key = environment.pk, reader.glance([environment.naming.alias(r.name) for r in promoted])
     with _guard:

@@ -22,7 +22,7 @@ class Backups:
 
     def __init__(self, folder: Path) -> None:
         if connection.vendor != "sqlite":
-            pytest.fail("A backup is a copy of SQLite's file: run this test on SQLite.")
+            pytest.skip("A backup is a copy of SQLite's file: it is tested on SQLite.")
         self._folder = folder
         self._taken = 0
 

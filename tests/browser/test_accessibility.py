@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
@@ -87,7 +88,11 @@ def addresses(environment: Environment) -> Iterator[str]:
         for args in things.get(kind, []) if method == "get" and name != "promotion:receipt" else []:
             if not name.startswith("promotion:compare") or name == "promotion:compare":
                 yield reverse(name, args=args)
-    yield f"{reverse('promotion:document', args=['staging', 2, 'flow'])}?id={flow}"
+    for resource, doc_id in (("flow", flow), ("rule", rule)):
+        yield f"{reverse('promotion:document', args=['staging', 2, resource])}?id={doc_id}"
+        yield f"{reverse('promotion:history', args=['production', resource])}?id={doc_id}"
+    yield f"{reverse('promotion:compose', args=['production', 1])}?restore=rule&id={rule}"
+    yield f"{reverse('promotion:live-at', args=['production'])}?at={timezone.now():%Y-%m-%dT%H:%M}"
     yield f"{reverse('promotion:compare')}?{COMPARED}"
     yield f"{reverse('promotion:compare-way')}?{COMPARED}"
     for resource, doc_id in (("flow", flow), ("rule", rule)):
