@@ -66,6 +66,8 @@ def _fill(environment: Environment) -> None:
         shape = fitted(writer.connection, shapes[resource.storage])
         make_index(writer.connection, index, {**shape, "aliases": aliases})
         writer.load(index, configuration(resource.storage))
+    # A page that is looked at next searches.
+    writer.refresh([naming.alias(resource.name) for resource in naming.catalogue.promoted])
 
 
 def remove(environment: Environment, engine: Connection) -> None:
