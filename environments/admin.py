@@ -81,7 +81,7 @@ class ClusterAdmin(PolicyAdmin):
 @admin.register(Environment)
 class EnvironmentAdmin(PolicyAdmin):
     list_display = ("name", "kind", "version", "tenant", "cluster", "promotes_to")
-    fields = ("name", "slug", "kind", "cluster", "version", "tenant", "promotes_to")
+    fields = ("name", "slug", "kind", "cluster", "version", "tenant", "promotes_to", "api_url")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from django.db import models
 from accounts.models import User
 from accounts.policy import environments_with
 from accounts.roles import VERB_WORDS, Verb
+from environments.addresses import address_of
 from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
 from environments.crypto import EncryptedTextField
 from environments.naming import InvalidTenantError, Naming, Side
@@ -70,6 +71,8 @@ class Environment(models.Model):
     promotes_to = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="fed_by"
     )
+    # Where Tracardi itself answers, which workflow tests of staging are sent to.
+    api_url = models.URLField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar = EnvironmentQuerySet.as_manager()
@@ -108,11 +111,21 @@ class Environment(models.Model):
     def is_production(self) -> bool:
         return self.kind == Side.PRODUCTION.value
 
+    def served_by_production(self) -> "Environment | None":
+        """Return a production environment whose Tracardi answers at this one's address."""
+        here = address_of(self.api_url)
+        for other in Environment.objects.production().exclude(pk=self.pk).exclude(api_url=""):
+            if here & address_of(other.api_url):
+                return other
+        return None
+
     def clean(self) -> None:
         try:
             Naming(self.catalogue, self.tenant, Side(self.kind))
         except InvalidTenantError as error:
             raise ValidationError({"tenant": str(error)}) from error
+        if self.api_url and not self.is_production and (other := self.served_by_production()):
+            raise ValidationError({"api_url": f"That is the address of {other}, a production."})
         if self.promotes_to is not None:
             if self.is_production:
                 raise ValidationError({"promotes_to": "Only a staging environment promotes."})

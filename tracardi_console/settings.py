@@ -144,6 +144,11 @@ RETRY_SECONDS = env.float("RETRY_SECONDS", default=10.0)
 LARGEST_ANSWER_BYTES = env.int("LARGEST_ANSWER_BYTES", default=16 * 1024 * 1024)
 # How often the worker checks each adopted environment for edits by hand.
 DRIFT_SECONDS = env.float("DRIFT_SECONDS", default=60.0)
+# How long one visit of a workflow test may take to be answered, and what it does to be seen; and
+# how many requests a second are sent to staging.
+WORKFLOW_ANSWER_SECONDS = env.float("WORKFLOW_ANSWER_SECONDS", default=10.0)
+WORKFLOW_WAIT_SECONDS = env.float("WORKFLOW_WAIT_SECONDS", default=15.0)
+WORKFLOW_REQUESTS_PER_SECOND = env.float("WORKFLOW_REQUESTS_PER_SECOND", default=10.0)
 # How many distinct generations are kept, the live one among them; where Roll back goes, always.
 KEPT_GENERATIONS = env.int("KEPT_GENERATIONS", default=3)
 # A larger document is refused by capture, with its name.

@@ -1,0 +1,149 @@
+"""Suites of workflow tests, in versions, and what their runs on staging showed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+
+from accounts.models import User
+from environments.crypto import EncryptedTextField
+from environments.models import Environment
+from promotion.engine.workflow import WorkflowTest
+
+
+class Suite(models.Model):
+    """A group of workflow tests of a staging environment; each change makes a new version."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="suites")
+    name = models.CharField(max_length=80)
+    version = models.PositiveIntegerField(default=1)
+    # An approval needs a run of it in which all was as expected.
+    is_required = models.BooleanField(default=False)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(
+                fields=["environment", "name"], name="promotion_suite_name_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Suite {self.name} of {self.environment}"
+
+    @property
+    def tests(self) -> models.QuerySet[SuiteTest]:
+        """The tests as they are now, by name."""
+        return self.kept.filter(replaced_in=None).order_by("name", "id")
+
+
+class SuiteTest(models.Model):
+    """One version of one workflow test; it stays when another one replaces it."""
+
+    suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="kept")
+    name = models.CharField(max_length=120)
+    facts = models.JSONField()
+    # The versions of the suite that it came with, and went with; none while it is a part of it.
+    made_in = models.PositiveIntegerField()
+    replaced_in = models.PositiveIntegerField(null=True, blank=True)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("id",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(
+                fields=["suite", "name"],
+                condition=models.Q(replaced_in=None),
+                name="promotion_one_test_of_a_name",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def test(self) -> WorkflowTest:
+        return WorkflowTest.from_dict(self.facts)
+
+
+class SuiteRun(models.Model):
+    """One run of a suite on staging. It counts for a content, or for nothing."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        PASSED = "passed"
+        FAILED = "failed"
+        # A visit got no answer, or the run was cut short: nothing is proved.
+        ERRORED = "errored"
+        CANCELLED = "cancelled"
+
+    environment = models.ForeignKey(
+        Environment, on_delete=models.PROTECT, related_name="suite_runs"
+    )
+    suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="runs")
+    suite_version = models.PositiveIntegerField()
+    # How many tests it was to run: all of the suite's, unless it ran some of them again.
+    asked = models.PositiveIntegerField()
+    is_whole = models.BooleanField(default=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
+    # The digest of the build that staging held before and after; empty where it counts for none.
+    content = models.CharField(max_length=64, blank=True, db_index=True)
+    message = models.TextField(blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    requested_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    # A sign of life: a run whose worker died stands still.
+    beat_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(
+                fields=["environment"],
+                condition=models.Q(status="running"),
+                name="promotion_one_suite_runs_an_environment",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Run {self.pk} of {self.suite.name}"
+
+
+class RunResult(models.Model):
+    """What one test of a run showed."""
+
+    class Status(models.TextChoices):
+        PASSED = "passed"
+        FAILED = "failed"
+        ERRORED = "errored"
+
+    run = models.ForeignKey(SuiteRun, on_delete=models.CASCADE, related_name="results")
+    test = models.ForeignKey(SuiteTest, on_delete=models.PROTECT, related_name="results")
+    status = models.CharField(max_length=10, choices=Status.choices)
+    outcomes = models.JSONField(default=list, blank=True)
+    message = models.TextField(blank=True)
+    # What was sent and answered, masked; encrypted all the same: a visit may tell of people.
+    exchange = EncryptedTextField(blank=True)
+    # The flows that ran, each with the edges that were gone along.
+    edges: models.JSONField[dict[str, list[str]], Any] = models.JSONField(default=dict, blank=True)
+    seconds = models.FloatField(default=0.0)
+
+    class Meta:
+        ordering = ("id",)
+        default_permissions = ()
+        constraints: ClassVar = (
+            models.UniqueConstraint(fields=["run", "test"], name="promotion_one_result_a_test"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.test}: {self.status}"

@@ -1,0 +1,473 @@
+"""Suites of workflow tests, run on staging through a small real server that speaks `/track`."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+from django.core.exceptions import ValidationError
+from pytest_django import Settings
+
+from accounts.audit import command_actor, system_actor
+from accounts.models import AuditEvent
+from accounts.roles import Role
+from accounts.services import create_user, grant
+from devtools.elasticsearch.mappings import fitted
+from devtools.standin.server import StandIn, serving
+from environments.elastic import Connection
+from environments.models import Environment
+from promotion.engine.errors import RuleBroken
+from promotion.engine.workflow import WorkflowTest
+from promotion.models import RunResult, Suite, SuiteRun
+from promotion.services import NotAllowedError, capture
+from promotion.suite_runs import STALE_SECONDS, cancel_run, request_run, run_suite
+from promotion.suites import keep_test, make_suite, remove_test, require_suite
+from promotion.visiting import MARK
+from tests.data import load
+from tests.factories import People, make_index, put
+from tests.promotion.test_review import run
+
+pytestmark = pytest.mark.django_db
+FAULTS = ["time-out", "half", "html", "redirect", "reset", "error", "other", "trickle"]
+
+
+def purchase(name: str = "A purchase of 250", total: int = 250, **expect: Any) -> WorkflowTest:
+    """Return a visit that buys something, by default with what the sample flow does then."""
+    wanted = expect or {
+        "flows": ["flow-purchase"],
+        "not-flows": ["flow-crm-sync"],
+        "rules": ["rule-purchase"],
+        "segments": ["big-spender"],
+        "traits": {"last_total": total},
+        "events": ["profile-created"],
+        "no-errors": True,
+    }
+    return WorkflowTest.from_dict(
+        {
+            "name": name,
+            "source": "src-web-shop",
+            "events": [
+                {"type": "page-view", "properties": {"url": "/a"}},
+                {"type": "purchase-completed", "properties": {"total": total}},
+            ],
+            "expect": wanted,
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def patience(settings: Settings) -> None:
+    settings.WORKFLOW_ANSWER_SECONDS = 1.0
+    settings.WORKFLOW_WAIT_SECONDS = 5.0
+    settings.WORKFLOW_REQUESTS_PER_SECOND = 1000.0
+
+
+@pytest.fixture
+def standin(staging: Environment, engine: Connection) -> Iterator[StandIn]:
+    """A server that behaves as staging is configured, at staging's address."""
+    naming, shapes = staging.naming, load("0.8.1/indices.json")
+    for name, index in (
+        ("event", naming.partition("event", "2026-11")),
+        ("profile", naming.partition("profile", "2026-11")),
+        ("console-log", naming.concrete("console-log")),
+    ):
+        shape = fitted(engine, shapes[naming.catalogue.get(name).storage])
+        make_index(engine, index, {**shape, "aliases": {naming.alias(name): {}}})
+    made = StandIn(engine, naming, month="2026-11")
+    with serving(made) as url:
+        staging.api_url = url
+        staging.save(update_fields=["api_url"])
+        yield made
+
+
+@pytest.fixture
+def suite(people: People, staging: Environment, standin: StandIn) -> Suite:
+    made = make_suite(people.qa, staging, "Shop")
+    keep_test(people.qa, made, purchase(), version=1)
+    return Suite.objects.get()
+
+
+def done(people: People, suite: Suite) -> SuiteRun:
+    """Run a suite as QA."""
+    return run_suite(request_run(people.qa, suite))
+
+
+def _report(file: Path) -> Xml.Element:
+    """Return a report of our own."""
+    return Xml.parse(file).getroot()  # noqa: S314
+
+
+def outcomes(made: SuiteRun) -> dict[str, bool]:
+    """Return what was expected in a run's one test, and whether it was so."""
+    [result] = made.results.all()
+    return {f"{one['kind']} {one['subject']}".strip(): one["ok"] for one in result.outcomes}
+
+
+# --- What a run shows ----------------------------------------------------------------------------
+
+
+def test_a_visit_that_does_what_was_expected_passes_and_counts_for_the_build(
+    people: People, staging: Environment, suite: Suite, standin: StandIn
+) -> None:
+    build = capture(people.qa, staging)
+    made = done(people, suite)
+    [result] = made.results.all()
+    assert (made.status, made.content) == ("passed", build.content), result.outcomes
+    assert made.message == f"1 of 1 tests passed. It counts for content {build.content[:12]}."
+    assert result.edges == {"flow-purchase": [f"flow-purchase-e{n}" for n in range(4)]}
+    # One request an event, in order, in one session of a marked kind.
+    sent = [one["events"][0]["type"] for one in standin.visits]
+    assert sent == ["page-view", "purchase-completed"]
+    [session] = {one["session"]["id"] for one in standin.visits}
+    assert session.startswith(f"{MARK}{made.pk}-1-")
+    assert standin.visits[0]["profile"]["id"].startswith(MARK)
+    again = done(people, suite)
+    assert again.status == "passed"
+    assert len({one["session"]["id"] for one in standin.visits}) == 2
+
+
+def test_what_was_expected_and_is_not_so_fails_with_what_happened(
+    people: People, suite: Suite
+) -> None:
+    test = purchase(
+        "A small one",
+        50,
+        flows=["flow-purchase"],
+        segments=["big-spender"],
+        traits={"last_total": 50},
+        rules=["rule-page"],
+        answer={"response.discount": 10},
+        events=["purchase-completed"],
+        consents=["marketing"],
+    )
+    remove_test(people.qa, suite, "A purchase of 250", version=2)
+    keep_test(people.qa, suite, test, version=3)
+    made = done(people, suite)
+    assert made.status == "failed"
+    assert outcomes(made) == {
+        "flows flow-purchase": True,
+        "segments big-spender": False,
+        "traits last_total": False,
+        "rules rule-page": False,
+        "answer response.discount": False,
+        "events purchase-completed": False,
+        "consents marketing": False,
+    }
+    [result] = made.results.all()
+    told = {one["kind"]: one["happened"] for one in result.outcomes}
+    assert told["rules"] == "there: Purchase -> follow-up"
+    assert told["segments"] == "there: none"
+    assert told["answer"] == "not there"
+
+
+def test_a_change_of_staging_turns_a_test_red(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    put(staging, "rule", "rule-purchase", json.dumps({"name": "Off", "enabled": False}))
+    capture(people.qa, staging)
+    made = done(people, suite)
+    assert made.status == "failed"
+    assert not outcomes(made)["flows flow-purchase"]
+
+
+def test_a_flow_that_fails_is_an_error_in_the_logs(
+    people: People, suite: Suite, standin: StandIn
+) -> None:
+    standin.failing.add("flow-purchase")
+    made = done(people, suite)
+    assert made.status == "failed"
+    assert [name for name, ok in outcomes(made).items() if not ok] == ["no-errors"]
+
+
+def test_what_shows_late_is_waited_for(people: People, suite: Suite, standin: StandIn) -> None:
+    standin.late["flow-purchase"] = 1.5
+    assert done(people, suite).status == "passed"
+
+
+def test_what_never_shows_is_no_proof_of_anything(
+    people: People, suite: Suite, standin: StandIn, settings: Settings
+) -> None:
+    settings.WORKFLOW_WAIT_SECONDS = 1.0
+    standin.late["flow-purchase"] = None
+    made = done(people, suite)
+    assert made.status == "failed"
+    # The first event did show, with what came of it.
+    assert [name for name, ok in outcomes(made).items() if ok] == ["events profile-created"]
+    [result] = made.results.all()
+    assert "the event purchase-completed" in result.message
+    assert "did not come in time" in result.message
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_visit_without_a_proper_answer_is_an_error_and_never_green(
+    people: People, staging: Environment, suite: Suite, standin: StandIn, fault: str
+) -> None:
+    capture(people.qa, staging)
+    elsewhere = StandIn(standin.connection, standin.naming, month="2026-11")
+    with serving(elsewhere) as url:
+        standin.redirect_to, standin.fault = f"{url}/track", fault
+        made = done(people, suite)
+    [result] = made.results.all()
+    words = {
+        "time-out": "did not answer in time",
+        "half": "half an answer|in the middle of its answer",
+        "html": "answered no JSON, but text/html",
+        "redirect": "leads elsewhere",
+        "reset": "in the middle of its answer",
+        "error": "answered HTTP 500",
+        "other": "answered what no Tracardi answers",
+        "trickle": "did not answer in time",
+    }
+    assert (made.status, made.content, result.status) == ("errored", "", "errored")
+    assert any(one in result.message for one in words[fault].split("|")), result.message
+    assert result.outcomes == []
+    assert elsewhere.visits == []
+
+
+def test_an_address_where_nothing_answers_is_an_error_and_the_rest_is_not_tried(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    for number in range(5):
+        suite.refresh_from_db()
+        keep_test(people.qa, suite, purchase(f"Another {number}"), version=suite.version)
+    staging.api_url = "http://127.0.0.1:9"
+    staging.save()
+    suite = Suite.objects.get()
+    made = done(people, suite)
+    assert made.status == "errored"
+    assert "3 visits in a row got no answer" in made.message
+    results = RunResult.objects.filter(run=made)
+    assert [one.status for one in results] == ["errored"] * 3
+    assert "127.0.0.1:9/track is out of reach" in results[0].message
+
+
+def test_a_source_that_staging_does_not_know_is_an_error(
+    people: People, suite: Suite, staging: Environment
+) -> None:
+    raw = {**purchase().to_dict(), "name": "Nobody's", "source": "src-nobody"}
+    keep_test(people.qa, suite, WorkflowTest.from_dict(raw), version=2)
+    made = done(people, Suite.objects.get())
+    assert made.status == "errored"
+    assert made.message.startswith("1 of 2 tests passed. Not each visit got an answer.")
+
+
+# --- Never production ----------------------------------------------------------------------------
+
+
+def test_no_visit_is_ever_sent_to_production(
+    people: People, staging: Environment, production: Environment, suite: Suite, standin: StandIn
+) -> None:
+    with pytest.raises(RuleBroken, match="is production, where no visit is ever sent"):
+        make_suite(people.admin, production, "Shop")
+    theirs = Suite.objects.create(
+        environment=production, name="By hand", made_by_id=suite.made_by_id
+    )
+    with pytest.raises(RuleBroken, match="Production is production"):
+        request_run(people.admin, theirs)
+    # By another name, and by the address behind it.
+    port = staging.api_url.rpartition(":")[2]
+    for url in (staging.api_url, f"http://localhost:{port}/", f"http://127.0.0.1:{port}/x"):
+        production.api_url = url
+        production.save()
+        with pytest.raises(RuleBroken, match="address of Staging's API is that of Production"):
+            request_run(people.qa, suite)
+    assert standin.visits == []
+    assert AuditEvent.objects.filter(action="suite.run", outcome="refused").count() == 4
+
+
+def test_the_form_refuses_the_address_of_a_production(
+    staging: Environment, production: Environment, standin: StandIn
+) -> None:
+    staging.full_clean()
+    production.api_url = staging.api_url
+    production.save()
+    with pytest.raises(ValidationError, match="That is the address of Production, a production"):
+        staging.full_clean()
+
+
+def test_an_address_that_became_productions_after_the_click_is_noticed(
+    people: People, staging: Environment, production: Environment, suite: Suite, standin: StandIn
+) -> None:
+    asked = request_run(people.qa, suite)
+    production.api_url = staging.api_url
+    production.save()
+    made = run_suite(asked)
+    assert (made.status, standin.visits) == ("errored", [])
+    assert "Nothing was sent." in made.message
+
+
+def test_without_an_address_nothing_is_sent(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    staging.api_url = ""
+    staging.save()
+    with pytest.raises(RuleBroken, match="no address of Tracardi's API"):
+        request_run(people.qa, Suite.objects.get())
+
+
+# --- What a run counts for -----------------------------------------------------------------------
+
+
+def test_a_run_on_what_no_build_holds_counts_for_nothing(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    made = done(people, suite)
+    assert (made.status, made.content) == ("passed", "")
+    assert "counts for no build" in made.message
+    capture(people.qa, staging)
+    put(staging, "segment", "new", '{"name": "New"}')
+    assert done(people, suite).content == ""
+
+
+def test_a_change_of_staging_in_the_middle_is_noticed(
+    people: People, staging: Environment, suite: Suite, standin: StandIn
+) -> None:
+    capture(people.qa, staging)
+    standin.late["flow-purchase"] = 1.0
+    changing = threading.Timer(
+        0.5, lambda: standin.connection.request("PUT", path, body={"name": "New"})
+    )
+    path = f"/{staging.naming.concrete('segment')}/_doc/new"
+    changing.start()
+    made = done(people, suite)
+    changing.join()
+    assert (made.status, made.content) == ("passed", "")
+    assert "was changed meanwhile" in made.message
+
+
+def test_some_of_the_tests_prove_nothing_of_the_whole(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    keep_test(people.qa, suite, purchase("Another"), version=2)
+    capture(people.qa, staging)
+    suite = Suite.objects.get()
+    only = {"Another"}
+    made = run_suite(request_run(people.qa, suite, only), only)
+    assert (made.status, made.asked, made.content) == ("passed", 1, "")
+    assert "counts for no build" in made.message
+
+
+# --- Suites and runs -----------------------------------------------------------------------------
+
+
+def test_each_change_of_a_suite_is_a_version_and_the_earlier_ones_stay(
+    people: People, suite: Suite
+) -> None:
+    assert suite.version == 2
+    first = suite.tests.get()
+    assert keep_test(people.qa, suite, purchase(), version=2) == first
+    changed = purchase("A purchase of 250", segments=["big-spender"])
+    second = keep_test(people.qa, suite, changed, version=2)
+    suite.refresh_from_db()
+    first.refresh_from_db()
+    assert (suite.version, second.made_in, first.replaced_in) == (3, 3, 3)
+    assert list(suite.tests) == [second]
+    assert first.test == purchase()
+    with pytest.raises(RuleBroken, match="is version 3 now, and you were shown 2"):
+        remove_test(people.qa, suite, "A purchase of 250", version=2)
+    remove_test(people.qa, suite, "A purchase of 250", version=3)
+    assert list(suite.tests) == []
+    suite.refresh_from_db()
+    with pytest.raises(RuleBroken, match="has no test"):
+        remove_test(people.qa, suite, "A purchase of 250", version=4)
+    with pytest.raises(RuleBroken, match="no test to run"):
+        request_run(people.qa, suite)
+    with pytest.raises(RuleBroken, match="already"):
+        make_suite(people.qa, suite.environment, "Shop")
+
+
+def test_only_who_may_capture_staging_changes_and_runs_suites(
+    people: People, staging: Environment, production: Environment, suite: Suite
+) -> None:
+    password = "a long enough phrase 7"
+    other = create_user(system_actor(), username="other", role=Role.QA, password=password)
+    grant(system_actor(), other, production)
+    for actor in (people.marketing, command_actor(other)):
+        with pytest.raises(NotAllowedError, match="may not capture a build"):
+            make_suite(actor, staging, "Mine")
+        with pytest.raises(NotAllowedError):
+            keep_test(actor, suite, purchase("Mine"), version=2)
+        with pytest.raises(NotAllowedError):
+            request_run(actor, suite)
+    with pytest.raises(NotAllowedError):
+        require_suite(people.qa, suite, is_required=True)
+    require_suite(people.admin, suite, is_required=True)
+    assert Suite.objects.get().is_required
+
+
+def test_a_run_that_is_cancelled_ends_and_counts_for_nothing(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    capture(people.qa, staging)
+    asked = request_run(people.qa, suite)
+    cancel_run(people.qa, asked)
+    made = run_suite(asked)
+    assert (made.status, made.content, made.message) == ("cancelled", "", "It was cancelled.")
+
+
+def test_one_run_goes_on_at_a_time_and_one_whose_worker_died_is_ended(
+    people: People, suite: Suite
+) -> None:
+    first = request_run(people.qa, suite)
+    with pytest.raises(RuleBroken, match="Another run goes on"):
+        request_run(people.qa, suite)
+    past = first.beat_at - timedelta(seconds=STALE_SECONDS + 1)
+    SuiteRun.objects.filter(pk=first.pk).update(beat_at=past)
+    assert done(people, suite).status == "passed"
+    first.refresh_from_db()
+    assert first.status == "errored"
+    assert "Its worker stopped in the middle" in first.message
+
+
+def test_the_exchange_is_kept_masked_and_encrypted(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    raw = purchase("With a secret", segments=["big-spender"]).to_dict()
+    raw["events"][0]["properties"] = {"password": "marked-secret-9"}
+    keep_test(people.qa, suite, WorkflowTest.from_dict(raw), version=2)
+    made = done(people, Suite.objects.get())
+    result = made.results.get(test__name="With a secret")
+    exchange = json.loads(result.exchange)
+    assert exchange[1]["sent"]["events"][0]["type"] == "purchase-completed"
+    assert exchange[1]["answer"]["profile"]["id"]
+    assert "marked-secret-9" not in result.exchange
+    column = RunResult.objects.filter(pk=result.pk).extra(select={"raw": "exchange"})
+    assert "purchase-completed" not in column.values_list("raw", flat=True)[0]
+
+
+# --- The command ---------------------------------------------------------------------------------
+
+
+def test_the_command_says_how_it_went_by_its_exit_code(
+    people: People, staging: Environment, suite: Suite, standin: StandIn, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.xml"
+    build = capture(people.qa, staging)
+    asked = ["test-workflows", "staging", "--as", "qa", "--junit", str(file)]
+    code, answer = run(*asked)
+    assert (code, answer["status"]) == (0, "done")
+    assert answer["runs"][0]["content"] == build.content
+    assert answer["runs"][0]["tests"][0]["expectations"][0]["ok"] is True
+    root = _report(file)
+    assert [(one.get("tests"), one.get("failures")) for one in root] == [("1", "0")]
+    keep_test(people.qa, suite, purchase("Red", segments=["nobody"]), version=2)
+    code, answer = run(*asked)
+    assert (code, answer["status"]) == (1, "failed")
+    failure = _report(file).find(".//testcase[@name='Red']/failure")
+    assert failure is not None
+    assert failure.get("message") == "the profile is in segment “nobody”: there: big-spender"
+    standin.fault = "html"
+    code, answer = run(*asked)
+    assert (code, answer["runs"][0]["status"]) == (1, "errored")
+    assert _report(file).find(".//testcase[@name='the whole run']/error") is not None
+    for words, expected in (
+        (["test-workflows", "nowhere", "--as", "qa"], 2),
+        (["test-workflows", "staging", "--suite", "None", "--as", "qa"], 2),
+        (["test-workflows", "production", "--as", "qa"], 2),
+        (["test-workflows", "staging", "--as", "marketing"], 3),
+    ):
+        assert run(*words)[0] == expected
