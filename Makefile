@@ -90,6 +90,7 @@ bench: venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Measure promotions against 
 	@$(BIN)/python -m benchmarks.promotion $(BENCH)
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.pages
+	@$(BIN)/python -m benchmarks.tenants
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

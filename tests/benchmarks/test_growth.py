@@ -46,8 +46,21 @@ def test_each_page_is_measured(elasticsearch_url: str) -> None:
     assert all(0 < page["median"] <= page["p95"] for page in found["pages"].values())
 
 
+def test_one_tenant_is_measured_among_others() -> None:
+    # It changes the limits of its cluster, so it starts one of its own.
+    short = "--tenants 0 1 --repeats 1 --json"
+    done = run("", "benchmarks.tenants", *short.split())
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["tenants"] == [0, 1]
+    assert found["indices"][1] - found["indices"][0] >= 40
+    assert found["ratio"]["job"][0] == 1
+    assert all(one > 0 for of in found["seconds"].values() for one in of)
+
+
 def test_bad_input_is_one_clear_line() -> None:
-    for module, arguments in (("growth", "--documents 0"), ("pages", "--builds none")):
+    wrong = {"growth": "--documents 0", "pages": "--builds none", "tenants": "--tenants x"}
+    for module, arguments in wrong.items():
         done = run("http://127.0.0.1:1", f"benchmarks.{module}", *arguments.split())
         assert done.returncode == 2
         assert done.stderr.startswith(f"python -m benchmarks.{module}: error: ")
