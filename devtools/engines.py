@@ -25,8 +25,8 @@ WHAT = (
     "tests/devtools/test_mappings.py",
     "tests/devtools/test_demo_indices.py",
     "tests/faults",
+    "tests/races",
 )
-SHORT = "not test_what_a_killed_process_left or sent"
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,13 @@ def run(engine: Engine, workers: int, arguments: Sequence[str]) -> Outcome:
     # An address that was given would be one and the same engine for all.
     environment = {k: v for k, v in os.environ.items() if k != "TEST_ELASTICSEARCH_URL"}
     environment |= {"TEST_ENGINE": engine.value, "ENV_FILE": "devtools/test.env"}
-    which = list(arguments) or [*WHAT, "-k", SHORT]
+    which = list(arguments) or list(WHAT)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "engine", f"--junitxml={report}"]
+        # Of many that are alike some, of each kind.
+        marks = "engine and not long"
+        command = [sys.executable, "-m", "pytest", "-q", "-m", marks, f"--junitxml={report}"]
         if workers > 1:
             command += ["-n", str(workers), "--dist", "loadfile"]
         done = subprocess.run([*command, *which], env=environment)  # noqa: S603

@@ -189,6 +189,7 @@ def _approval(build: Build | None) -> dict[str, Any] | None:
         "content": review.content,
         "by": _name(review.reviewed_by),
         "at": _time(review.reviewed_at),
+        "workflow_tests": review.proofs,
     }
 
 

@@ -95,6 +95,8 @@ class Review(models.Model):
         Checklist, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     answers = models.JSONField(default=list, blank=True)
+    # What the suites of workflow tests said of this content then, and what was asked of each.
+    proofs = models.JSONField(default=list, blank=True)
     reviewed_by = models.ForeignKey(User, on_delete=models.PROTECT)
     reviewed_at = models.DateTimeField(auto_now_add=True)
 

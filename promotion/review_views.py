@@ -26,6 +26,7 @@ from promotion.compositions import composition_of
 from promotion.dependencies import findings_of
 from promotion.forms import CommentForm, ReviewForm
 from promotion.models import Build, Checklist, Comment, Review, StoredGeneration
+from promotion.proofs import proofs
 from promotion.reviewing import is_open, overtaken_by
 from promotion.services import moved_words, review
 
@@ -102,6 +103,7 @@ def _build_page(
             for name, part in shown.resources().items()
         ],
         composition=composition_of(shown),
+        proofs=proofs(shown) if shown.is_reviewable else [],
         moved="" if shown.rests_on(live) else moved_words(shown, target),
         findings=due,
         most_findings=f":{MOST_FINDINGS}",

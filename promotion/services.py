@@ -20,6 +20,7 @@ from promotion.engine.capture import capture as capture_content
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.ports import Captured
 from promotion.models import Build, BuildPart, Checklist, Review, StoredGeneration
+from promotion.proofs import proof_problem, proofs
 from promotion.store import DatabaseContent
 
 
@@ -143,7 +144,8 @@ def review(
     was requested may be settled by another verdict on the same content. An approval
     needs the codes of all warnings about references in `acknowledged`, and that there is no error;
     and in `ticked`, by places from 0, all that is not optional of the environment's checklist,
-    whose version `checklist` was shown.
+    whose version `checklist` was shown. Of each suite of workflow tests that is required it needs a
+    green run on the content, or a comment, as the suite says.
 
     Raises:
         NotAllowedError: the actor may not.
@@ -157,9 +159,10 @@ def review(
     problem, due = _review_problem(build, verdict, content, comment), []
     if not problem and asked is not None:
         problem = checklist_problem(asked, verdict, checklist, ticked)
+    shown = proofs(build)
     if not problem and verdict is Review.Verdict.APPROVED:
         due = findings_of(build)
-        problem = _dangling_problem(build, due, acknowledged)
+        problem = _dangling_problem(build, due, acknowledged) or proof_problem(shown, comment)
     if problem:
         failed = AuditEvent.Outcome.FAILED
         record(actor, f"build.{verdict.value}", build, outcome=failed, reason=problem)
@@ -181,6 +184,7 @@ def review(
                 acknowledged=agreed,
                 checklist=asked if answers else None,
                 answers=answers,
+                proofs=[one.to_dict() for one in shown],
                 reviewed_by=actor.user,
             )
             detail = {"acknowledged": [f["message"] for f in agreed]} if agreed else None

@@ -20,9 +20,7 @@ MOST_TESTS: Final = 200
 LONGEST_NAME: Final = 80
 
 
-def make_suite(
-    actor: Actor, environment: Environment, name: str, *, is_required: bool = False
-) -> Suite:
+def make_suite(actor: Actor, environment: Environment, name: str) -> Suite:
     """Make an empty suite of a staging environment and return it.
 
     Raises:
@@ -42,10 +40,8 @@ def make_suite(
         if not problem and Suite.objects.filter(environment=environment, name=name).exists():
             problem = f"There is a suite {name} of {environment} already."
         if not problem:
-            made = Suite.objects.create(
-                environment=environment, name=name, is_required=is_required, made_by=user
-            )
-            record(actor, ACTION, made, detail={"made": name, "required": is_required})
+            made = Suite.objects.create(environment=environment, name=name, made_by=user)
+            record(actor, ACTION, made, detail={"made": name})
             return made
     raise _refused(actor, environment, problem)
 
@@ -122,17 +118,17 @@ def take_tests(
     return suite, suite.version - before
 
 
-def require_suite(actor: Actor, suite: Suite, *, is_required: bool) -> None:
-    """Say whether an approval needs a run of a suite; that is the administrator's to say.
+def require_suite(actor: Actor, suite: Suite, requirement: Suite.Requirement) -> None:
+    """Say what an approval needs of a suite; that is the administrator's to say.
 
     Raises:
         NotAllowedError: the actor may not.
     """
     authorise(actor, Verb.MANAGE, ACTION, suite.environment)
     with transaction.atomic():
-        Suite.objects.filter(pk=suite.pk).update(is_required=is_required)
-        record(actor, ACTION, suite, detail={"required": is_required})
-    suite.refresh_from_db(fields=["is_required"])
+        Suite.objects.filter(pk=suite.pk).update(requirement=requirement.value)
+        record(actor, ACTION, suite, detail={"requirement": requirement.value})
+    suite.refresh_from_db(fields=["requirement"])
 
 
 def _user(actor: Actor, environment: Environment) -> User:

@@ -25,6 +25,7 @@ from promotion.confirming import (
 from promotion.forms import PromoteForm
 from promotion.models import Build, Promotion
 from promotion.promotions import promote
+from promotion.proofs import proofs
 from promotion.receipts import issued
 from promotion.tasks import finish_promotion
 
@@ -135,6 +136,7 @@ def _confirm_page(
         changes=changes(ready) if ready is not None else [],
         rehearse=rehearse_button(shown, target),
         protected=target.catalogue.protected,
+        proofs=proofs(shown),
         form=form,
     )
 

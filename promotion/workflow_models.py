@@ -15,11 +15,20 @@ from promotion.engine.workflow import WorkflowTest
 class Suite(models.Model):
     """A group of workflow tests of a staging environment; each change makes a new version."""
 
+    class Requirement(models.TextChoices):
+        """What an approval needs where no run of the suite is green on the build's content."""
+
+        NOTHING = "nothing"
+        # A comment that says why it is approved all the same.
+        REASON = "reason"
+        RUN = "run"
+
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="suites")
     name = models.CharField(max_length=80)
     version = models.PositiveIntegerField(default=1)
-    # An approval needs a run of it in which all was as expected.
-    is_required = models.BooleanField(default=False)
+    requirement = models.CharField(
+        max_length=10, choices=Requirement.choices, default=Requirement.NOTHING
+    )
     made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
 

@@ -9,7 +9,10 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
+from django.conf import settings as console
 from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.audit import command_actor, system_actor
@@ -22,8 +25,12 @@ from environments.elastic import Connection
 from environments.models import Environment
 from promotion.engine.errors import RuleBroken
 from promotion.engine.workflow import WorkflowTest
-from promotion.models import RunResult, Suite, SuiteRun
-from promotion.services import NotAllowedError, capture
+from promotion.live import finish
+from promotion.models import Build, Review, RunResult, Suite, SuiteRun
+from promotion.preparing import prepare
+from promotion.promotions import promote
+from promotion.receipts import issued
+from promotion.services import NotAllowedError, capture, review
 from promotion.suite_runs import STALE_SECONDS, cancel_run, request_run, run_suite
 from promotion.suites import keep_test, make_suite, remove_test, require_suite
 from promotion.visiting import MARK
@@ -394,9 +401,9 @@ def test_only_who_may_capture_staging_changes_and_runs_suites(
         with pytest.raises(NotAllowedError):
             request_run(actor, suite)
     with pytest.raises(NotAllowedError):
-        require_suite(people.qa, suite, is_required=True)
-    require_suite(people.admin, suite, is_required=True)
-    assert Suite.objects.get().is_required
+        require_suite(people.qa, suite, Suite.Requirement.RUN)
+    require_suite(people.admin, suite, Suite.Requirement.RUN)
+    assert Suite.objects.get().requirement == "run"
 
 
 def test_a_run_that_is_cancelled_ends_and_counts_for_nothing(
@@ -439,6 +446,102 @@ def test_the_exchange_is_kept_masked_and_encrypted(
     assert "purchase-completed" not in column.values_list("raw", flat=True)[0]
 
 
+# --- The verdict ---------------------------------------------------------------------------------
+
+
+def approve(people: People, build: Build, comment: str = "") -> Review:
+    return review(people.qa, build, Review.Verdict.APPROVED, content=build.content, comment=comment)
+
+
+def test_a_build_without_a_green_run_of_a_required_suite_is_not_approved(
+    people: People, staging: Environment, production: Environment, suite: Suite, standin: StandIn
+) -> None:
+    require_suite(people.admin, suite, Suite.Requirement.RUN)
+    build = capture(people.qa, staging)
+    with pytest.raises(RuleBroken, match="suite Shop: version 2 has no run on this content"):
+        approve(people, build, "It is fine.")
+    standin.failing.add("flow-purchase")
+    assert done(people, suite).status == "failed"
+    with pytest.raises(RuleBroken, match="suite Shop: version 2 failed in run 1"):
+        approve(people, build, "It is fine.")
+    standin.failing.clear()
+    green = done(people, suite)
+    # What it asks for now was never run.
+    keep_test(people.qa, suite, purchase("Another", segments=["big-spender"]), version=2)
+    with pytest.raises(RuleBroken, match="version 3 has no run on this content"):
+        approve(people, build)
+    remove_test(people.qa, Suite.objects.get(), "Another", version=3)
+    again = done(people, Suite.objects.get())
+    made = approve(people, build)
+    assert green.pk < again.pk
+    assert made.proofs == [
+        {
+            "suite": "Shop",
+            "version": 4,
+            "requirement": "run",
+            "run": again.pk,
+            "status": "passed",
+        }
+    ]
+
+
+def test_where_a_reason_is_enough_it_must_be_given(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    require_suite(people.admin, suite, Suite.Requirement.REASON)
+    build = capture(people.qa, staging)
+    with pytest.raises(RuleBroken, match="write in the comment why"):
+        approve(people, build, "  ")
+    made = approve(people, build, "The stand-in is down; bought by hand.")
+    assert made.proofs[0]["status"] is None
+
+
+def test_the_last_run_on_a_content_counts_not_the_best(
+    people: People, staging: Environment, suite: Suite, standin: StandIn
+) -> None:
+    require_suite(people.admin, suite, Suite.Requirement.RUN)
+    build = capture(people.qa, staging)
+    assert done(people, suite).status == "passed"
+    standin.failing.add("flow-purchase")
+    assert done(people, suite).status == "failed"
+    with pytest.raises(RuleBroken, match="failed in run 2"):
+        approve(people, build)
+
+
+def test_a_suite_that_nobody_requires_stands_in_nobodys_way(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    assert approve(people, capture(people.qa, staging)).proofs[0]["requirement"] == "nothing"
+
+
+def test_the_build_the_confirm_page_and_the_receipt_show_the_runs(
+    people: People,
+    staging: Environment,
+    adopted: Environment,
+    suite: Suite,
+    plain_static_files: None,
+) -> None:
+    put(staging, "segment", "new", '{"name": "New"}')
+    build = capture(people.qa, staging)
+    ran = done(people, suite)
+    assert ran.status == "passed"
+    words = f"run {ran.pk}, version 2"
+    client = Client(headers={"x-forwarded-proto": "https"})
+    assert people.admin.user is not None
+    client.force_login(people.admin.user, backend=console.AUTHENTICATION_BACKENDS[0])
+    path = reverse("promotion:build", args=["staging", build.number])
+    assert words in client.get(path, secure=True).content.decode()
+    approve(people, build)
+    ready = prepare(build, adopted)
+    path = reverse("promotion:promote", args=["staging", build.number])
+    assert words in client.get(path, secure=True).content.decode()
+    made = finish(promote(people.admin, build, adopted, plan_digest=ready.plan_digest))
+    made.refresh_from_db()
+    receipt = issued(made)
+    assert receipt is not None
+    assert receipt["approved"]["workflow_tests"][0]["run"] == ran.pk
+
+
 # --- The command ---------------------------------------------------------------------------------
 
 
@@ -469,5 +572,8 @@ def test_the_command_says_how_it_went_by_its_exit_code(
         (["test-workflows", "staging", "--suite", "None", "--as", "qa"], 2),
         (["test-workflows", "production", "--as", "qa"], 2),
         (["test-workflows", "staging", "--as", "marketing"], 3),
+        (["require-suite", "staging", "Shop", "run", "--as", "qa"], 3),
+        (["require-suite", "staging", "None", "run", "--as", "administrator"], 2),
+        (["require-suite", "staging", "Shop", "run", "--as", "administrator"], 0),
     ):
         assert run(*words)[0] == expected
