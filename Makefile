@@ -78,7 +78,7 @@ test-browser: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## The tests tha
 test-faults: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Crashes, races and a failing engine alone, and one line of what was tried
 	@mkdir -p $(dir $(TALLY)) && rm -f $(TALLY)
 	$(TEST_ENV) TALLY=$(TALLY) $(POSTGRES) $(PYTEST) -p tests.tally tests/races
-	$(TEST_ENV) TALLY=$(TALLY) MODEL_EXAMPLES=40 MODEL_STEPS=30 $(PYTEST) -p tests.tally tests/faults tests/races
+	$(TEST_ENV) TALLY=$(TALLY) MODEL_EXAMPLES=20 MODEL_STEPS=30 $(PYTEST) -p tests.tally tests/faults tests/races
 
 test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, races, accounts and rights on PostgreSQL
 	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/accounts tests/security tests/promotion tests/races
