@@ -339,6 +339,20 @@ class Console(RuleBasedStateMachine):
     # --- What must hold after each of them ----------------------------------------------------
 
     @invariant()
+    def each_block_is_as_the_console_says(self) -> None:
+        if not hasattr(self, "world") or not self.adopted:
+            return
+        if Promotion.objects.filter(status__in=Promotion.ACTIVE).exists():
+            return
+        live = StoredGeneration.live_in(self.world.production)
+        assert live is not None
+        indices = [held.index for held in live.generation.resources.values()]
+        states = self.world.writer.states(indices)
+        locked = Unlocking.of(self.world.production) is None
+        wrong = [name for name in indices if states[name].write_blocked != locked]
+        assert wrong == [], f"locked is {locked}"
+
+    @invariant()
     def production_is_what_the_console_says(self) -> None:
         if not hasattr(self, "world"):
             return
@@ -351,8 +365,9 @@ class Console(RuleBasedStateMachine):
             return
         build = live.build
         approved = build.review is not None and build.review.verdict == Review.Verdict.APPROVED
-        # What reconcile found was approved by nobody that this database knows of.
-        assert approved or build.kind in {Build.Kind.BASELINE, Build.Kind.FOUND}
+        # What reconcile found was approved by nobody that this database knows of, be it equal to
+        # an edit by hand that was kept once.
+        assert approved or live.is_found or build.kind == Build.Kind.BASELINE
         check(production, close=True)
         drift = Drift.open_in(production)
         if drift is None:
