@@ -4,6 +4,7 @@ A cutover's alias request is never sent through here; a compare-and-swap only wh
 for sure.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,7 +21,7 @@ FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 2.0
 # A person waits for a page that only looks: it says soon that a cluster is out of reach.
 PAGE_SECONDS: Final = 0.5
-_patience: Final[ContextVar[float | None]] = ContextVar("patience", default=None)
+_patience: Final[ContextVar[float]] = ContextVar("patience", default=math.inf)
 
 
 def is_busy(error: BaseException) -> bool:
@@ -51,12 +52,10 @@ def again(act: Callable[[], T], when: Callable[[BaseException], bool] = may_pass
     Raises:
         ElasticError: what the last attempt met.
     """
-    patience = _patience.get()
-    patience = settings.RETRY_SECONDS if patience is None else patience
     attempts = Retrying(
         retry=retry_if_exception(when),
         wait=wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-        stop=stop_after_delay(min(settings.RETRY_SECONDS, patience)),
+        stop=stop_after_delay(min(settings.RETRY_SECONDS, _patience.get())),
         reraise=True,
     )
     return attempts(act)

@@ -1,7 +1,6 @@
 """What differs between two sides: by resource, by document, by field."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -18,7 +17,7 @@ from environments.documents import (
 )
 from environments.masking import Hide, masked, tagged
 from promotion.engine.dependencies import Key, Use
-from promotion.engine.diff import RECENT_CHANGES, Change, Counts, DocumentChange, compare
+from promotion.engine.diff import Change, Counts, DocumentChange, compare
 from promotion.engine.fields import FieldChange, fields
 from promotion.engine.flow_words import node_names
 from promotion.engine.manifest import Entry
@@ -26,6 +25,8 @@ from promotion.engine.recent import Recent
 from promotion.engine.words import Sentence, sentences
 from promotion.sides import Held, Side
 
+# So many differences are kept for the next page.
+RECENT_ROWS: Final = 100_000
 # Among more documents that came and went in a resource, nobody looks for renamed ones.
 MOST_RENAMED: Final = 50
 # A larger document is not put into words in a list: it takes a while, and is a click away.
@@ -118,7 +119,8 @@ class Details:
         return bool(self.fields) and not self.real and self.before is not None
 
 
-_rows: Final[Recent[tuple[str, str], tuple[Row, ...]]] = Recent(RECENT_CHANGES)
+# A page's address is asked for again and again: by page, by filter, by the next person.
+_rows: Final[Recent[Hashable, tuple[Row, ...]]] = Recent(RECENT_ROWS)
 
 
 def rows(before: Side, after: Side) -> list[Row]:
@@ -128,25 +130,24 @@ def rows(before: Side, after: Side) -> list[Row]:
         old, new = before.trees.get(resource.name), after.trees.get(resource.name)
         if old is not None and new is not None and old.exact == new.exact:
             continue
-        found += _of_resource(before, after, resource)
+        # Neither tree is opened where the two were compared before.
+        key = resource, old and old.digest, new and new.digest
+        found += _rows.get(key) or _compared(before, after, resource, key)
     return found
 
 
-def _of_resource(before: Side, after: Side, resource: Resource) -> tuple[Row, ...]:
-    old, new = before.tree(resource.name), after.tree(resource.name)
-    key = old.digest, new.digest
-    found = _rows.get(key)
-    if found is None:
-        changes = _with_renamed(before, after, resource.name, compare(old, new))
-        changes = sorted(changes, key=lambda one: (one.entry.title.casefold(), one.entry.id))
-        found = tuple(Row(resource, change) for change in changes)
-        _rows.put(key, found)
+def _compared(before: Side, after: Side, resource: Resource, key: Hashable) -> tuple[Row, ...]:
+    changes = compare(before.tree(resource.name), after.tree(resource.name))
+    changes = _with_renamed(before, after, resource.name, changes)
+    changes.sort(key=lambda one: (one.entry.title.casefold(), one.entry.id))
+    found = tuple(Row(resource, change) for change in changes)
+    _rows.put(key, found)
     return found
 
 
 def _with_renamed(
-    before: Side, after: Side, resource: str, changes: Sequence[DocumentChange]
-) -> Sequence[DocumentChange]:
+    before: Side, after: Side, resource: str, changes: list[DocumentChange]
+) -> list[DocumentChange]:
     """Return the changes; what went and came back under another id is one that changed."""
     gone = [one for one in changes if one.kind is Change.REMOVED]
     come = [one for one in changes if one.kind is Change.ADDED]
@@ -196,23 +197,10 @@ def _without(value: Any, text: str) -> Any:
 
 def counts(found: Sequence[Row]) -> list[tuple[Resource, Counts]]:
     """Return how many documents differ, by resource, without the totals."""
-    kinds: dict[str, Counter[Change]] = {}
-    resources: dict[str, Resource] = {}
-    for name, some in groupby(found, lambda row: row.resource.name):
-        of = list(some)
-        resources[name] = of[0].resource
-        kinds.setdefault(name, Counter()).update(row.change.kind for row in of)
+    # Those of a resource follow each other.
     return [
-        (
-            resources[name],
-            Counts(
-                added=of[Change.ADDED],
-                changed=of[Change.CHANGED],
-                removed=of[Change.REMOVED],
-                noise=of[Change.NOISE],
-            ),
-        )
-        for name, of in kinds.items()
+        (resource, Counts.of(row.change.kind for row in some))
+        for resource, some in groupby(found, lambda row: row.resource)
     ]
 
 

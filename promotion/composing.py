@@ -74,35 +74,26 @@ def staging_of(environment: Environment) -> Environment | None:
     return environment.fed_by.select_related("promotes_to__cluster", "cluster").first()
 
 
-def draft_problem(build: Build) -> str:
-    """Return why no build can be composed of this one's changes, or an empty string."""
-    staging = staging_of(build.environment)
-    if staging is None:
-        return f"No staging environment promotes to {build.environment}: nobody could review it."
-    target = staging.promotes_to
-    if target is None:
-        return f"{staging} promotes to no production."
-    if StoredGeneration.live_in(target) is None:
-        return f"{target} is not adopted. Adopt it first."
-    if build.version != target.version:
-        return f"{build} is of Tracardi {build.version}, {target} of {target.version}."
-    return ""
-
-
 def draft(build: Build) -> Draft:
     """Return what can be chosen of a build. Writes nothing.
 
     Raises:
         RuleBroken: nothing can be.
     """
-    if problem := draft_problem(build):
-        raise RuleBroken(f"{problem} Nothing was composed.")
+    nothing = "Nothing was composed."
     staging = staging_of(build.environment)
-    target = staging.promotes_to if staging is not None else None
-    live = StoredGeneration.live_in(target) if target is not None else None
-    base = live_configuration(target)
-    if staging is None or target is None or live is None or base is None:
-        raise RuleBroken("What production serves is not recorded. Nothing was composed.")
+    if staging is None:
+        words = f"No staging environment promotes to {build.environment}: nobody could review it."
+        raise RuleBroken(f"{words} {nothing}")
+    target = staging.promotes_to
+    if target is None:
+        raise RuleBroken(f"{staging} promotes to no production. {nothing}")
+    live, base = StoredGeneration.live_in(target), live_configuration(target)
+    if live is None or base is None:
+        raise RuleBroken(f"{target} is not adopted. Adopt it first. {nothing}")
+    if build.version != target.version:
+        words = f"{build} is of Tracardi {build.version}, {target} of {target.version}."
+        raise RuleBroken(f"{words} {nothing}")
     wanted = configuration_of(build)
     return Draft(build, staging, target, live, base, wanted, changes(base, wanted))
 

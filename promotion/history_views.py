@@ -1,6 +1,6 @@
 """History as pages: a document's versions, and what was live in production at a moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,7 +23,6 @@ from promotion.common import environment_for, signed_in
 from promotion.compare_views import compare_url, difference_url
 from promotion.composing import staging_of
 from promotion.document_views import document_url, history_url
-from promotion.engine.dependencies import Key
 from promotion.forms import MomentForm
 from promotion.history import Pipeline, Version, pipeline_of, versions
 from promotion.models import StoredGeneration
@@ -78,7 +77,9 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
     ]
     # The one that is marked is seen at once.
     page = places[0] // PAGE_SIZE + 1 if places else 1
-    restores = _restores(signed_in(request), pipeline, found, (kind.name, doc_id))
+    reason = _why_not_restored(signed_in(request), pipeline)
+    # What comes before the first live place is newer than what production serves.
+    live_place = next((n for n, version in enumerate(found) if version.is_live), None)
     refs = {one.ref: one for one in found}
     pinned = refs.get(request.GET.get("before", ""))
     query = {"id": doc_id} | ({"before": pinned.ref} if pinned is not None else {})
@@ -92,7 +93,8 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
             row.url = document_url(version.build, (kind.name, doc_id))
         if place + 1 < len(found):
             row.changes_url = _changes_url(found[place + 1], version, kind, doc_id)
-        row.buttons = restores(version)
+        if reason is not None and (label := _label(version, place, live_place)):
+            row.buttons = [restore_button(version.build, (kind.name, doc_id), label, reason)]
         if listing.page.paginator.num_pages > 1:
             row.pin_url = history_url(environment, kind.name, doc_id, before=version.ref)
         rows.append(row)
@@ -115,31 +117,23 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
     )
 
 
-def _restores(
-    user: User, pipeline: Pipeline, found: Sequence[Version], key: Key
-) -> Callable[[Version], list[Button]]:
-    """Return what gives a version's button to restore it; none to whom it is not for.
-
-    What production serves is not restored, and what it does not have is not removed again.
-    """
+def _why_not_restored(user: User, pipeline: Pipeline) -> str | None:
+    """Return why no version can be restored just now, or an empty string; None if not by them."""
     production = pipeline.production
     staging = staging_of(production) if production is not None else None
     if production is None or staging is None or not may(user, Verb.CAPTURE, staging):
-        return lambda version: []
+        return None
     is_adopted = StoredGeneration.live_in(production) is not None
-    reason = "" if is_adopted else f"{production} is not adopted."
-    # The first place, from the newest on, that is live: what comes before it never was, or again.
-    live_place = next((n for n, version in enumerate(found) if version.is_live), None)
+    return "" if is_adopted else f"{production} is not adopted."
 
-    def buttons(version: Version) -> list[Button]:
-        is_there = version.entry is not None
-        if version.is_live if is_there else live_place is None:
-            return []
-        is_newer = live_place is not None and found.index(version) < live_place
-        label = "Remove it…" if not is_there else "Choose it…" if is_newer else "Restore…"
-        return [restore_button(version.build, key, label, reason)]
 
-    return buttons
+def _label(version: Version, place: int, live_place: int | None) -> str:
+    """Return what restoring a version is called; empty where production has it that way."""
+    if version.entry is None:
+        return "Remove it…" if live_place is not None else ""
+    if version.is_live:
+        return ""
+    return "Choose it…" if live_place is not None and place < live_place else "Restore…"
 
 
 def _changes_url(before: Version, after: Version, kind: Resource, doc_id: str) -> str:

@@ -1,9 +1,13 @@
 """Runs of workflow tests as JUnit XML, which continuous integration reads."""
 
+import re
 from collections.abc import Sequence
+from typing import Final
 from xml.etree import ElementTree as Xml
 
 from promotion.models import RunResult, SuiteRun
+
+_UNFIT: Final = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def report(runs: Sequence[SuiteRun]) -> bytes:
@@ -15,7 +19,7 @@ def report(runs: Sequence[SuiteRun]) -> bytes:
         suite = Xml.SubElement(
             root,
             "testsuite",
-            name=run.suite.name,
+            name=_clean(run.suite.name),
             tests=str(len(results)),
             failures=str(counts.count(RunResult.Status.FAILED)),
             errors=str(counts.count(RunResult.Status.ERRORED)),
@@ -26,7 +30,8 @@ def report(runs: Sequence[SuiteRun]) -> bytes:
             _case(suite, run, result)
         if run.status in {SuiteRun.Status.ERRORED, SuiteRun.Status.CANCELLED}:
             # Of a run that was cut short the tests that never ran are in no case.
-            case = Xml.SubElement(suite, "testcase", classname=run.suite.name, name="the whole run")
+            name = _clean(run.suite.name)
+            case = Xml.SubElement(suite, "testcase", classname=name, name="the whole run")
             Xml.SubElement(case, "error", message=_clean(run.message))
     Xml.indent(root)
     body: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
@@ -50,4 +55,4 @@ def _case(suite: Xml.Element, run: SuiteRun, result: RunResult) -> None:
 
 def _clean(text: str) -> str:
     """Return a text without what XML cannot hold."""
-    return "".join(letter for letter in text if letter in "\t\n" or ord(letter) >= 32)
+    return _UNFIT.sub("", text)

@@ -223,7 +223,13 @@ def _bind(run: SuiteRun, before: Build | None, after: Build | None) -> None:
 def _end(run: SuiteRun, status: SuiteRun.Status, words: str) -> SuiteRun:
     run.status, run.finished_at = status, timezone.now()
     run.message = f"{words} {_counts(run)}".strip()
-    run.save(update_fields=["status", "content", "message", "finished_at"])
+    # One that stood still too long was ended meanwhile, and stays so.
+    mine = SuiteRun.objects.filter(pk=run.pk, status=SuiteRun.Status.RUNNING).update(
+        status=run.status, content=run.content, message=run.message, finished_at=run.finished_at
+    )
+    if not mine:
+        run.refresh_from_db()
+        return run
     detail: dict[str, Any] = {"status": status.value, "content": run.content}
     record(system_actor(), "suite.ended", run, detail=detail)
     return run

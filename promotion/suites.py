@@ -103,18 +103,31 @@ def take_tests(
         NotAllowedError: the actor may not.
         RuleBroken: as `make_suite` and `keep_test`.
     """
-    with transaction.atomic():
-        suite = Suite.objects.filter(environment=environment, name=name).first()
-        if suite is None:
-            suite = make_suite(actor, environment, name)
-        before = suite.version
-        # What goes first makes room for what comes.
-        for gone in suite.tests.exclude(name__in=[one.name for one in tests]):
-            remove_test(actor, suite, gone.name, version=suite.version)
-            suite.refresh_from_db()
-        for one in tests:
-            keep_test(actor, suite, one, version=suite.version)
-            suite.refresh_from_db()
+    # What is refused inside is undone with it, the record of the refusal too.
+    _user(actor, environment)
+    try:
+        with transaction.atomic():
+            return _taken(actor, environment, name, tests)
+    except RuleBroken as error:
+        failed = AuditEvent.Outcome.FAILED
+        record(actor, ACTION, environment, outcome=failed, reason=str(error))
+        raise
+
+
+def _taken(
+    actor: Actor, environment: Environment, name: str, tests: Sequence[WorkflowTest]
+) -> tuple[Suite, int]:
+    suite = Suite.objects.filter(environment=environment, name=name).first()
+    if suite is None:
+        suite = make_suite(actor, environment, name)
+    before = suite.version
+    # What goes first makes room for what comes.
+    for gone in suite.tests.exclude(name__in=[one.name for one in tests]):
+        remove_test(actor, suite, gone.name, version=suite.version)
+        suite.refresh_from_db()
+    for one in tests:
+        keep_test(actor, suite, one, version=suite.version)
+        suite.refresh_from_db()
     return suite, suite.version - before
 
 

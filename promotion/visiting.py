@@ -11,7 +11,7 @@ from django.conf import settings
 from environments.collector import Collector
 from environments.elastic import Connection
 from environments.naming import Naming
-from promotion.engine.observed import Observation
+from promotion.engine.observed import Observation, not_seen
 from promotion.engine.workflow import Event, Profile, WorkflowTest
 
 # What a test writes on staging is told by its session: no person's begins so.
@@ -92,7 +92,7 @@ class Visitor:
             ids = [str(one.get("id")) for one in events]
             logs = self._documents("console-log", {"terms": {"event_id": ids}}) if ids else []
             found = self._documents("profile", {"term": {"id": profile}}) if profile else []
-            missing = _missing(test, events)
+            missing = [f"the event {kind}" for kind in not_seen(test, events)]
             if test.profile is Profile.NEW and not found:
                 missing = [*missing, "the profile"]
             seen = Observation(
@@ -110,6 +110,8 @@ class Visitor:
         """Return the documents of one of staging's own indices; none where it is not there yet."""
         path, there = f"/{self.naming.alias(resource)}", {"ignore_unavailable": "true"}
         self.connection.request("POST", f"{path}/_refresh", params=there)
+        # A part of them proves nothing: an error of the engine's then.
+        there["allow_partial_search_results"] = "false"
         answer = self.connection.request(
             "POST",
             f"{path}/_search",
@@ -131,18 +133,6 @@ def _payload(test: WorkflowTest, event: Event, session: str, profile: str) -> di
         "options": {},
         "events": [{"type": event.type, "properties": dict(event.properties)}],
     }
-
-
-def _missing(test: WorkflowTest, events: list[dict[str, Any]]) -> list[str]:
-    """Name the events that were sent and are not in staging's index."""
-    types = [str(one.get("type")) for one in events]
-    absent = []
-    for sent in test.events:
-        if sent.type in types:
-            types.remove(sent.type)
-        else:
-            absent.append(f"the event {sent.type}")
-    return absent
 
 
 def new_session(run: int, place: int) -> str:

@@ -1,16 +1,12 @@
 """The difference of two trees, by document."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Self
 
 from promotion.engine.manifest import Entry, Tree
-from promotion.engine.recent import Recent
-
-# So many changes are kept for the next page: a build's are looked at again and again.
-RECENT_CHANGES: Final = 100_000
 
 
 class Change(StrEnum):
@@ -36,9 +32,6 @@ class DocumentChange:
         return entry
 
 
-_recent: Final[Recent[tuple[str, str], tuple[DocumentChange, ...]]] = Recent(RECENT_CHANGES)
-
-
 @dataclass(frozen=True)
 class Counts:
     """How many documents of a resource differ, and how."""
@@ -49,6 +42,19 @@ class Counts:
     noise: int = 0
     total_before: int = 0
     total_after: int = 0
+
+    @classmethod
+    def of(cls, kinds: Iterable[Change], before: int = 0, after: int = 0) -> Self:
+        """Count changes by their kinds; `before` and `after` are the totals."""
+        found = Counter(kinds)
+        return cls(
+            added=found[Change.ADDED],
+            changed=found[Change.CHANGED],
+            removed=found[Change.REMOVED],
+            noise=found[Change.NOISE],
+            total_before=before,
+            total_after=after,
+        )
 
     @property
     def any(self) -> bool:
@@ -67,17 +73,8 @@ class Counts:
         return self.total_after == 0 or (self.removed > 1 and self.removed * 5 > self.total_before)
 
 
-def compare(before: Tree, after: Tree) -> tuple[DocumentChange, ...]:
+def compare(before: Tree, after: Tree) -> list[DocumentChange]:
     """Return what differs, sorted by id; equal documents are left out."""
-    key = before.digest, after.digest
-    found = _recent.get(key)
-    if found is None:
-        found = tuple(_compared(before, after))
-        _recent.put(key, found)
-    return found
-
-
-def _compared(before: Tree, after: Tree) -> list[DocumentChange]:
     there = before.by_id
     changes = []
     # Most are equal, of many: no list of all ids, and nothing sorted but what differs.
@@ -101,15 +98,8 @@ def _kind(old: Entry | None, new: Entry | None) -> Change:
 
 def count(before: Tree, after: Tree) -> Counts:
     """Count what differs."""
-    kinds = Counter(change.kind for change in compare(before, after))
-    return Counts(
-        added=kinds[Change.ADDED],
-        changed=kinds[Change.CHANGED],
-        removed=kinds[Change.REMOVED],
-        noise=kinds[Change.NOISE],
-        total_before=len(before.entries),
-        total_after=len(after.entries),
-    )
+    kinds = (change.kind for change in compare(before, after))
+    return Counts.of(kinds, len(before.entries), len(after.entries))
 
 
 def total(counts: Mapping[str, Counts]) -> Counts:

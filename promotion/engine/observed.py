@@ -1,6 +1,7 @@
 """What a visit did, judged against what was expected of it; pure."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -75,11 +76,16 @@ class _Facts:
             flows |= set(processed.get("flows") or ())
             rules |= set(processed.get("rules") or ())
             types.append(str(one.get("type", "")))
-        for sent in test.events:
-            # Each of the same type that was sent is one that no flow raised.
-            if sent.type in types:
-                types.remove(sent.type)
-        return cls(frozenset(flows), frozenset(rules), frozenset(types), tuple(_errors(seen)))
+        # Each of the same type that was sent is one that no flow raised.
+        raised = Counter(types) - Counter(sent.type for sent in test.events)
+        return cls(frozenset(flows), frozenset(rules), frozenset(raised), tuple(_errors(seen)))
+
+
+def not_seen(test: WorkflowTest, events: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the types of the events that were sent and are not among staging's, in order."""
+    there = Counter(str(one.get("type", "")) for one in events)
+    sent = Counter(event.type for event in test.events)
+    return list((sent - there).elements())
 
 
 def _errors(seen: Observation) -> Iterator[str]:

@@ -93,13 +93,7 @@ class WorkflowTest:
             "name": self.name,
             "source": self.source,
             "profile": self.profile.value,
-            "events": [
-                {
-                    "type": one.type,
-                    **({"properties": dict(one.properties)} if one.properties else {}),
-                }
-                for one in self.events
-            ],
+            "events": [one.to_dict() for one in self.events],
             "expect": expect,
         }
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from accounts.models import AuditEvent
 from environments.models import Environment
 from promotion.models import Suite
 from promotion.workflow_files import dump
@@ -82,3 +83,5 @@ def test_what_is_not_there_and_who_may_not_are_told(
     assert run("export-suite", "staging", "Nothing", str(tmp_path))[0] == 2
     code, answer = run("import-suite", "production", "Shop", str(tmp_path), "--as", "administrator")
     assert (code, "is production" in str(answer["message"])) == (3, True)
+    kept = AuditEvent.objects.filter(action="suite.change").values_list("outcome", flat=True)
+    assert sorted(kept) == ["failed", "refused"]

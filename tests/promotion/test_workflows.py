@@ -430,6 +430,14 @@ def test_one_run_goes_on_at_a_time_and_one_whose_worker_died_is_ended(
     assert "Its worker stopped in the middle" in first.message
 
 
+def test_a_run_that_was_ended_meanwhile_stays_as_it_was_ended(people: People, suite: Suite) -> None:
+    asked = request_run(people.qa, suite)
+    SuiteRun.objects.filter(pk=asked.pk).update(status=SuiteRun.Status.ERRORED, message="Died")
+    made = run_suite(asked)
+    assert (made.status, made.message, made.content) == ("errored", "Died", "")
+    assert not AuditEvent.objects.filter(action="suite.ended").exists()
+
+
 def test_the_exchange_is_kept_masked_and_encrypted(
     people: People, staging: Environment, suite: Suite
 ) -> None:

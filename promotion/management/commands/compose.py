@@ -5,9 +5,10 @@ from typing import Any
 
 from accounts.models import User
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_build
-from promotion.composing import compose_build, draft, draft_problem
+from promotion.composing import compose_build, draft
 from promotion.engine.compose import Choice
 from promotion.engine.dependencies import Key
+from promotion.engine.errors import RuleBroken
 from promotion.models import Build
 
 
@@ -63,7 +64,9 @@ def _key(words: str) -> Key:
 
 def _check(build: Build, choice: Choice) -> None:
     """Refuse names of what does not change; whether anything can be composed, the service says."""
-    if draft_problem(build):
+    try:
+        held = draft(build)
+    except RuleBroken:
         return
-    if unknown := choice.unknown(draft(build).changes):
+    if unknown := choice.unknown(held.changes):
         raise BadInputError(f"{build} changes nothing in production called {', '.join(unknown)}.")
