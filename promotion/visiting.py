@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from environments.collector import Collector
+from environments.collector import Collector, CollectorError
 from environments.elastic import Connection
 from environments.naming import Naming
 from promotion.engine.observed import Observation, not_seen
@@ -120,6 +120,8 @@ class Visitor:
             timeout=_REQUEST_SECONDS,
         )
         hits = [hit["_source"] for hit in answer["hits"]["hits"]]
+        if len(hits) == _MOST:
+            raise CollectorError(f"It left {_MOST} or more of {resource}: too many to judge.")
         # In one order, so that two looks at the same are equal.
         return sorted(hits, key=lambda one: str(one.get("id") or one.get("metadata")))
 
