@@ -40,9 +40,15 @@ def console_page(
 def show(
     request: HttpRequest, template: str, title: str, status: int = 200, **context: Any
 ) -> HttpResponse:
-    """Render a page in the console's frame."""
-    frame = {**admin.site.each_context(request), "title": title, **context}
-    return render(request, template, frame, status=status)
+    """Render a page in the console's frame.
+
+    Raises:
+        ValueError: the frame needs one of the names itself, such as `environment`.
+    """
+    frame = admin.site.each_context(request)
+    if taken := frame.keys() & context:
+        raise ValueError(f"The frame of each page needs these names: {', '.join(sorted(taken))}.")
+    return render(request, template, {**frame, "title": title, **context}, status=status)
 
 
 def forbidden(request: HttpRequest, verdict: Verdict, action: str, obj: Any = None) -> HttpResponse:

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 
@@ -83,6 +84,7 @@ class EnvironmentAdmin(PolicyAdmin):
     list_display = ("name", "kind", "version", "tenant", "cluster", "promotes_to")
     fields = ("name", "slug", "kind", "cluster", "version", "tenant", "promotes_to", "api_url")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
+    formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # Builds and generations belong to these indices; other ones are another environment.

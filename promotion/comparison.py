@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
+import msgspec
+
 from environments.catalogue import Resource
 from environments.crypto import derived_key
 from environments.documents import (
@@ -33,9 +35,8 @@ MOST_RENAMED: Final = 50
 LARGEST_IN_A_LIST: Final = 256 * 1024
 
 
-@dataclass(frozen=True)
-class Row:
-    """One document that differs."""
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One document that differs; a struct, as its change is."""
 
     resource: Resource
     change: DocumentChange
