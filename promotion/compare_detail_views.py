@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
@@ -23,8 +24,12 @@ from promotion.engine.dependencies import Key
 from promotion.engine.diff import Change
 from promotion.engine.fields import FieldChange
 from promotion.engine.words import label, secret_words, words_of
+from promotion.line_diff import Line, line_diff
 from promotion.sides import Side
 from promotion.way_around import way_around
+
+# Shorter texts are read beside each other.
+LEAST_LINES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class FieldRow:
     secret: str = ""
     comment_url: str = ""
     comments: int = 0
+    # Of long texts what differs, line by line; both whole ones are a click away.
+    lines: Sequence[Line] = ()
 
     @property
     def is_long(self) -> bool:
@@ -62,7 +69,16 @@ def _field_row(one: FieldChange, names: Mapping[str, str], about: About | None) 
         secret_words(one.before, one.after) if hidden and said[0] == said[1] else "",
         about.url(one.place) if about is not None else "",
         about.count(one.place) if about is not None else 0,
+        _lines(one, said),
     )
+
+
+def _lines(one: FieldChange, said: Sequence[str]) -> list[Line]:
+    """Return a long text's difference by line; nothing where it is seen at a glance."""
+    before, after = (text.splitlines() for text in said)
+    if one.kind is not Change.CHANGED or min(len(before), len(after)) < LEAST_LINES:
+        return []
+    return line_diff(before, after)
 
 
 def _text(value: object) -> str:

@@ -1,8 +1,6 @@
 """Drift as pages: what was edited by hand in production, and the three ways to settle it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from difflib import unified_diff
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -16,33 +14,27 @@ from environments.browser import as_text
 from environments.documents import DocumentError, parse
 from environments.masking import masked
 from environments.models import Environment
+from promotion import comparison
 from promotion.beginning import running_in
 from promotion.buttons import Button, promotion_url
 from promotion.carrying import carry, preview
 from promotion.common import done, environment_for, signed_in
+from promotion.compare_views import MOST_SAID
 from promotion.drift import check, documents_of
 from promotion.engine.carry import Way
 from promotion.engine.diff import DocumentChange
 from promotion.engine.errors import PromotionError
 from promotion.engine.manifest import Entry
 from promotion.forms import CarryForm, DiscardForm, DriftForm
+from promotion.line_diff import Line, line_diff
 from promotion.models import Drift, Promotion, StoredGeneration, Watch
 from promotion.settling import discard, keep
 from promotion.store import DatabaseContent
 from promotion.tasks import finish_promotion
 
-# So many documents of a resource are listed, and so many lines of each; the counts are of all.
+# So many documents of a resource are listed; the counts are of all.
 MOST_LISTED = 50
-MOST_LINES = 400
 PAST = 10
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a difference; `kind` is what became of it."""
-
-    kind: str
-    text: str
 
 
 def drift_url(environment: Environment, name: str = "drift") -> str:
@@ -114,23 +106,29 @@ def _rows(now: Drift) -> Iterator[dict[str, object]]:
         yield {
             "label": now.environment.catalogue.get(name).label,
             "changes": [
-                {"change": change, "lines": _lines(content, name, change)}
+                {
+                    "change": change,
+                    "said": _said(content, name, change),
+                    "lines": _lines(content, name, change),
+                }
                 for change in changes[:MOST_LISTED]
             ],
             "more": max(0, len(changes) - MOST_LISTED),
         }
 
 
+def _said(content: DatabaseContent, resource: str, change: DocumentChange) -> list[str]:
+    """Return what was changed in words; nothing of what is new or gone, where its name says all."""
+    if change.before is None or change.after is None:
+        return []
+    details = comparison.details(content, content, resource, change)
+    return [one.text for one in details.main or details.aside][:MOST_SAID]
+
+
 def _lines(content: DatabaseContent, resource: str, change: DocumentChange) -> list[Line]:
-    before = _text(content, resource, change.before)
-    after = _text(content, resource, change.after)
-    # The first two lines name files.
-    lines = list(unified_diff(before, after, lineterm="", n=2))[2 : MOST_LINES + 3]
-    kinds = {"+": "added", "-": "removed", "@": "place"}
-    found = [Line(kinds.get(text[:1], "same"), text) for text in lines[:MOST_LINES]]
-    if len(lines) > MOST_LINES:
-        found.append(Line("place", f"Only the first {MOST_LINES} lines are shown."))
-    return found
+    return line_diff(
+        _text(content, resource, change.before), _text(content, resource, change.after)
+    )
 
 
 def _text(content: DatabaseContent, resource: str, entry: Entry | None) -> list[str]:

@@ -121,6 +121,29 @@ def test_a_document_is_told_by_field_with_its_secrets_masked(
     assert "••••••·" not in text
 
 
+def test_a_long_text_is_told_line_by_line(people: People, staging: Environment, see: See) -> None:
+    lines = [f"line {n} <b>" for n in range(40)]
+    put(staging, "content", "mail", json.dumps({"id": "mail", "content": "\n".join(lines)}))
+    capture(people.qa, staging)
+    lines[20:21] = ["another", "and one more"]
+    put(staging, "content", "mail", json.dumps({"id": "mail", "content": "\n".join(lines)}))
+    capture(people.qa, staging)
+    page = see(
+        people.qa.user,
+        "staging:1",
+        "staging:2",
+        "compare-document",
+        resource="content",
+        id="mail",
+    )
+    told = page.partition("tc-diff")[2].partition("</pre>")[0]
+    assert "-line 20 &lt;b&gt;" in told
+    assert "+and one more" in told
+    # What is far from the change is in the whole texts alone.
+    assert "line 30" not in told
+    assert "line 30 &lt;b&gt;" in page
+
+
 def test_a_flow_is_shown_as_its_picture_before_and_after(
     people: People, staging: Environment, see: See
 ) -> None:

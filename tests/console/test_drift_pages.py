@@ -84,6 +84,7 @@ def test_the_page_names_what_was_changed_and_hides_secrets(
     text = get(sign(people.qa.user), "promotion:drift", edited.slug)
     assert "Edited by hand" in text
     assert "New API" in text
+    assert "renamed from" in text
     assert "tc-diff-line--added" in text
     assert SECRET not in text
     # QA looks; only the administrator settles.
