@@ -13,10 +13,14 @@ POSTGRES := $(BIN)/python -m devtools.postgres.server
 SHORT := -m "not long"
 # On PostgreSQL each run takes what the database itself decides; test-postgres has more.
 AT_ONCE := tests/races/test_at_once.py tests/races/test_rights.py
+# All that is of workflow tests.
+WORKFLOWS := tests/engine/test_workflow.py tests/engine/test_coverage.py tests/engine/test_run_diff.py \
+	tests/promotion/test_workflows.py tests/promotion/test_suite_files.py tests/promotion/test_smoke.py \
+	tests/console/test_suite_pages.py tests/browser/test_suites.py tests/devtools/test_standin.py
 # What the runs of one target tried, added up.
 TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-postgres test-engines bench lint format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-postgres test-engines bench lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,6 +83,9 @@ test-faults: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Crashes, races
 	@mkdir -p $(dir $(TALLY)) && rm -f $(TALLY)
 	$(TEST_ENV) TALLY=$(TALLY) $(POSTGRES) $(PYTEST) -p tests.tally tests/races
 	$(TEST_ENV) TALLY=$(TALLY) MODEL_EXAMPLES=20 MODEL_STEPS=30 $(PYTEST) -p tests.tally tests/faults tests/races
+
+test-workflows: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Workflow tests alone, and one line of what was tried
+	$(TEST_ENV) $(PYTEST) -p tests.greens $(WORKFLOWS)
 
 test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, races, accounts and rights on PostgreSQL
 	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/accounts tests/security tests/promotion tests/races

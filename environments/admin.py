@@ -82,7 +82,17 @@ class ClusterAdmin(PolicyAdmin):
 @admin.register(Environment)
 class EnvironmentAdmin(PolicyAdmin):
     list_display = ("name", "kind", "version", "tenant", "cluster", "promotes_to")
-    fields = ("name", "slug", "kind", "cluster", "version", "tenant", "promotes_to", "api_url")
+    fields = (
+        "name",
+        "slug",
+        "kind",
+        "cluster",
+        "version",
+        "tenant",
+        "promotes_to",
+        "api_url",
+        "smoke_after_promotion",
+    )
     prepopulated_fields: ClassVar = {"slug": ("name",)}
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
 

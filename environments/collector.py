@@ -18,6 +18,7 @@ from environments.addresses import PORTS
 # An answer holds what a page should do next; a longer one is not read.
 LARGEST: Final = 1024 * 1024
 _PART: Final = 16 * 1024
+TRACK, HEALTH = "/track", "/healthcheck"
 
 
 class CollectorError(Exception):
@@ -25,11 +26,25 @@ class CollectorError(Exception):
 
 
 class Collector:
-    """One Tracardi's `/track`. `seconds` bound each request, the connection included."""
+    """One Tracardi's API. `seconds` bound each request, the connection included."""
 
     def __init__(self, url: str, seconds: float) -> None:
-        self._url = f"{url.rstrip('/')}/track"
+        self._url = url.rstrip("/")
         self._seconds = seconds
+
+    def health(self) -> str:
+        """Ask whether Tracardi answers, and return in words how; nothing is sent.
+
+        GET `/healthcheck` answers 200 (docs/tracardi.md).
+
+        Raises:
+            CollectorError: it did not.
+        """
+        started = time.monotonic()
+        answer, _raw = self._ask("GET", HEALTH)
+        if answer.status != 200:
+            raise CollectorError(f"{self._where(HEALTH)} answered HTTP {answer.status}.")
+        return f"{self._where(HEALTH)} answered in {time.monotonic() - started:.2f} s"
 
     def track(self, visit: Mapping[str, Any]) -> dict[str, Any]:
         """Send one visit and return the answer.
@@ -37,21 +52,28 @@ class Collector:
         Raises:
             CollectorError: there was none, or it is not what Tracardi answers.
         """
+        answer, raw = self._ask("POST", TRACK, json.dumps(visit).encode())
+        return self._read(answer, raw)
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[HTTPResponse, bytes]:
         deadline = time.monotonic() + self._seconds
-        parts = urlsplit(self._url)
+        parts = urlsplit(f"{self._url}{path}")
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=self._seconds)
-        headers = {"content-type": "application/json", "accept": "application/json"}
+        headers = {"accept": "application/json"}
+        if body is not None:
+            headers["content-type"] = "application/json"
         try:
             with contextlib.closing(connection):
-                connection.request("POST", parts.path, json.dumps(visit).encode(), headers)
+                connection.request(method, parts.path, body, headers)
                 answer = connection.getresponse()
-                raw = self._body(answer, connection, deadline)
-                return self._read(answer, raw)
+                return answer, self._body(answer, connection, deadline, path)
         except (HTTPException, OSError) as error:
-            raise CollectorError(f"{self._where} {_words(error)}.") from error
+            raise CollectorError(f"{self._where(path)} {_words(error)}.") from error
 
-    def _body(self, answer: HTTPResponse, connection: HTTPConnection, deadline: float) -> bytes:
+    def _body(
+        self, answer: HTTPResponse, connection: HTTPConnection, deadline: float, path: str
+    ) -> bytes:
         """Read an answer; one that trickles on and on ends all the same."""
         parts: list[bytes] = []
         size = 0
@@ -60,36 +82,37 @@ class Collector:
             parts.append(part)
             size += len(part)
             if size > LARGEST:
-                raise CollectorError(f"{self._where} answered more than {LARGEST // 1024} KiB.")
+                words = f"answered more than {LARGEST // 1024} KiB"
+                raise CollectorError(f"{self._where(path)} {words}.")
             left = deadline - time.monotonic()
             if left <= 0:
-                raise CollectorError(f"{self._where} did not answer in time.")
+                raise CollectorError(f"{self._where(path)} did not answer in time.")
             if connection.sock is not None:
                 connection.sock.settimeout(left)
         if answer.length:
-            raise CollectorError(f"{self._where} sent half an answer.")
+            raise CollectorError(f"{self._where(path)} sent half an answer.")
         return b"".join(parts)
 
-    @property
-    def _where(self) -> str:
-        parts = urlsplit(self._url)
+    def _where(self, path: str) -> str:
+        parts = urlsplit(f"{self._url}{path}")
         return f"{parts.hostname}:{parts.port or PORTS.get(parts.scheme, 0)}{parts.path}"
 
     def _read(self, answer: HTTPResponse, raw: bytes) -> dict[str, Any]:
+        where = self._where(TRACK)
         if 300 <= answer.status < 400:
             raise CollectorError(
-                f"{self._where} leads elsewhere (HTTP {answer.status}). Nothing was sent there. "
+                f"{where} leads elsewhere (HTTP {answer.status}). Nothing was sent there. "
                 "Give the address that it leads to, if that is staging."
             )
         if answer.status != 200:
-            raise CollectorError(f"{self._where} answered HTTP {answer.status}.")
+            raise CollectorError(f"{where} answered HTTP {answer.status}.")
         try:
             found = json.loads(raw)
         except (ValueError, RecursionError) as error:
             kind = answer.headers.get("content-type", "nothing known").partition(";")[0]
-            raise CollectorError(f"{self._where} answered no JSON, but {kind[:40]}.") from error
+            raise CollectorError(f"{where} answered no JSON, but {kind[:40]}.") from error
         if not isinstance(found, dict) or "task" not in found:
-            raise CollectorError(f"{self._where} answered what no Tracardi answers.")
+            raise CollectorError(f"{where} answered what no Tracardi answers.")
         return found
 
 

@@ -15,6 +15,7 @@ from elasticsearch_dsl import Q, Search
 from accounts.models import User
 from environments.charts import Bucket
 from environments.elastic import ElasticError, connect
+from environments.marks import TEST_MARK
 from environments.models import Environment
 
 _TIME = "metadata.time.insert"
@@ -78,6 +79,8 @@ class Events:
     buckets: tuple[Bucket, ...]
     types: tuple[Row, ...]
     sources: tuple[Row, ...]
+    # How many of them workflow tests sent, or made Tracardi raise.
+    of_tests: int = 0
 
     @property
     def failed_share(self) -> float | None:
@@ -116,6 +119,7 @@ def _event_search(edges: Sequence[datetime]) -> Search:
     )
     over_time.bucket("failed", "filter", filter=failed)
     search.aggs.bucket("failed", "filter", filter=failed)
+    search.aggs.bucket("tests", "filter", filter=Q("prefix", session__id=TEST_MARK))
     search.aggs.metric("profiles", "cardinality", field="profile.id")
     for name, field in (("types", "type"), ("sources", "source.id")):
         search.aggs.bucket(name, "terms", field=field, size=_TOP, shard_size=_SHARD_TOP)
@@ -220,6 +224,7 @@ def _events(
         has_index=answer["_shards"]["total"] > 0,
         total=total,
         failed=found["failed"]["doc_count"] if found else 0,
+        of_tests=found["tests"]["doc_count"] if found else 0,
         active_profiles=found["profiles"]["value"] if found else 0,
         buckets=tuple(
             Bucket(start, end, *count)

@@ -6,7 +6,7 @@ anything may be missing, of another type, there twice, or lead nowhere, and noth
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -32,6 +32,8 @@ class Mark(StrEnum):
     ADDED = "added"
     REMOVED = "removed"
     CHANGED = "changed"
+    # Of one version alone: what a run went through.
+    RAN = "ran"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """One way from a node to the next. `content` is as that of a node."""
+    """One way from a node to the next. `content` is as that of a node.
+
+    `id` is the editor's own, by which logs name it; empty where there is none.
+    """
 
     source: str
     source_port: str
@@ -66,6 +71,7 @@ class Edge:
     target_port: str
     name: str
     content: str = field(repr=False)
+    id: str = field(default="", compare=False)
 
     @property
     def key(self) -> EdgeKey:
@@ -190,7 +196,9 @@ def _edge(raw: Mapping[str, Any]) -> Edge:
     source, source_port, target, target_port = (end if isinstance(end, str) else "" for end in ends)
     name = _text(member(raw.get("data"), "name")) or _text(raw.get("label"))
     content = canonical_text([raw.get("type"), raw.get("data"), raw.get("label")])
-    return Edge(source, source_port, target, target_port, name, content)
+    own_id = raw.get("id")
+    named = own_id if isinstance(own_id, str) else ""
+    return Edge(source, source_port, target, target_port, name, content, named)
 
 
 def read(version: object) -> FlowGraph:
@@ -252,3 +260,17 @@ def compare(before: FlowGraph, after: FlowGraph) -> Comparison:
         for key, mark in nodes.items()
     )
     return Comparison(nodes, edges, moved)
+
+
+def gone_along(graph: FlowGraph, edges: Collection[str]) -> Comparison:
+    """Return the marks of a run that went along some edges, by the editor's ids of them.
+
+    A node ran that one of them leads to, or comes from.
+    """
+    along = {edge.key for edge in graph.edges if edge.id and edge.id in edges}
+    ran = {end for edge in graph.edges if edge.key in along for end in (edge.source, edge.target)}
+    return Comparison(
+        {node.id: Mark.RAN if node.id in ran else Mark.SAME for node in graph.nodes},
+        {edge.key: Mark.RAN if edge.key in along else Mark.SAME for edge in graph.edges},
+        0,
+    )

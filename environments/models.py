@@ -72,7 +72,18 @@ class Environment(models.Model):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="fed_by"
     )
     # Where Tracardi itself answers, which workflow tests of staging are sent to.
-    api_url = models.URLField(max_length=300, blank=True)
+    api_url = models.URLField(
+        "address of Tracardi's API",
+        max_length=300,
+        blank=True,
+        help_text="Of a staging, workflow tests are sent to its /track. Of a production, a smoke "
+        "check asks whether it answers, and nothing is ever sent there.",
+    )
+    smoke_after_promotion = models.BooleanField(
+        "smoke check after each promotion",
+        default=False,
+        help_text="Of a production: look at its names, its content and its health, reading alone.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar = EnvironmentQuerySet.as_manager()

@@ -5,13 +5,22 @@ template environments/flow.html only places it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 from environments.flowdrawing import Scene, drawn, line, scene_of
-from environments.flowgraph import Comparison, Edge, FlowGraph, Mark, compare, read, shown
+from environments.flowgraph import (
+    Comparison,
+    Edge,
+    FlowGraph,
+    Mark,
+    compare,
+    gone_along,
+    read,
+    shown,
+)
 from environments.flowsettings import Row, rows
 from environments.shapes import Svg
 
@@ -77,6 +86,8 @@ class FlowView:
     moved: str
     compared: bool
     differs: bool
+    # Whether the marks are of a run of one version.
+    followed: bool = False
 
     @property
     def marked(self) -> tuple[NodeView, ...]:
@@ -116,6 +127,27 @@ def flow_view(
         moved=_moved(marks.moved),
         compared=compared,
         differs=marks.differs,
+    )
+
+
+def followed_flow(version: object, edges: Collection[str], *, prefix: str = "flow") -> FlowView:
+    """Return the view of one version with what a run went through, by the ids of its edges.
+
+    Edges that it does not have are passed over: the flow may be another one by now.
+    """
+    graph = read(version)
+    marks = gone_along(graph, edges)
+    scene = scene_of(graph, graph, marks, prefix, compared=True)
+    ran = sum(mark is Mark.RAN for mark in marks.nodes.values())
+    return FlowView(
+        prefix=prefix,
+        panels=(_panel(graph, scene, "What ran", prefix, 1),),
+        nodes=tuple(_node_views(graph, graph, replace(scene, marks=None), marks)),
+        summary=f"{ran:,} of {counted(len(graph.nodes), 'node')} ran.",
+        moved="",
+        compared=False,
+        differs=False,
+        followed=True,
     )
 
 

@@ -15,9 +15,14 @@ from environments.flowgraph import Mark
 
 # A box's icon stands in its left part, its words in the rest.
 _ICON, _LETTER = 42, 7.3
-_SMALL, _LARGE = 700, 2_400
+_NARROW, _SMALL, _LARGE = 544, 700, 2_400
 # The sign goes with a word, always.
-SIGNS: Final = {Mark.ADDED: "+", Mark.REMOVED: "\N{MINUS SIGN}", Mark.CHANGED: "\N{NOT EQUAL TO}"}
+SIGNS: Final = {
+    Mark.ADDED: "+",
+    Mark.REMOVED: "\N{MINUS SIGN}",
+    Mark.CHANGED: "\N{NOT EQUAL TO}",
+    Mark.RAN: "\N{CHECK MARK}",
+}
 
 # Drawn in a square of 20 units, as outlines.
 _CIRCLE: Final = "M10 2 A8 8 0 1 0 10 18 A8 8 0 1 0 10 2"
@@ -250,7 +255,9 @@ def picture(
     shown whole, the marks are drawn so thick that they are found.
     """
     wide, tall = number(width), number(height)
-    size = f" {css}" if css else " tc-flow-picture--small" if width <= _SMALL else ""
+    # A narrow one is as wide as it is: made wider, its words would shout.
+    small = _NARROW <= width <= _SMALL
+    size = f" {css}" if css else " tc-flow-picture--small" if small else ""
     if max(width, height) > _LARGE:
         size = f"{size} tc-flow-picture--large"
     return Svg(

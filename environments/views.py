@@ -19,6 +19,7 @@ from environments.dashboards import Figures, figures, markers
 from environments.documents import title
 from environments.elastic import ElasticError
 from environments.flowgraph import shown
+from environments.marks import TEST_MARK
 from environments.models import Environment
 from environments.pictures import shown_flow
 from environments.waypictures import way_view
@@ -70,6 +71,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
         if events and filled
         else [],
         markers=marked,
+        test_mark=TEST_MARK,
         may_browse=bool(may(user, Verb.VIEW_CONFIGURATION, environment)),
     )
 

@@ -129,7 +129,8 @@ def finish(promotion: Promotion, actor: Actor | None = None) -> Promotion:
     Raises:
         PromotionError: verification failed, or the engine broke.
     """
-    from promotion.tasks import clean_environment  # the tasks run this module
+    from promotion.smoke import after  # the tasks run these modules
+    from promotion.tasks import clean_environment, smoke_check
 
     actor = actor or system_actor()
     plan, made = promotion.plan, promotion.made
@@ -147,9 +148,11 @@ def finish(promotion: Promotion, actor: Actor | None = None) -> Promotion:
         supersede(promotion.prepared)
         prepare_again(target)
         raise
-    # Nobody has to wait for either.
+    # Nobody has to wait for any of these.
     clean_environment.enqueue(target.pk)
     prepare_again(target)
+    if (smoke := after(promotion)) is not None:
+        smoke_check.enqueue(smoke.pk)
     return promotion
 
 

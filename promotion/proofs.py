@@ -44,7 +44,7 @@ class Proof:
 
 def proofs(build: Build) -> list[Proof]:
     """Return each suite of a build's environment with what it says of the build's content."""
-    suites = list(Suite.objects.filter(environment=build.environment_id))
+    suites = list(Suite.objects.in_use().filter(environment=build.environment_id))
     newest: dict[int, SuiteRun] = {}
     if suites:
         runs = SuiteRun.objects.filter(suite__in=suites, content=build.content)

@@ -57,14 +57,14 @@ def write_folder(folder: Path, tests: Sequence[WorkflowTest]) -> list[Path]:
         OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = {name: dump(test) for name, test in zip(_names(tests), tests, strict=True)}
+    written = {name: dump(test) for name, test in zip(file_names(tests), tests, strict=True)}
     for name, text in written.items():
         (folder / name).write_text(text, encoding="utf-8")
     there = (path for path in sorted(folder.iterdir()) if path.suffix in ENDINGS)
     return [path for path in there if path.name not in written]
 
 
-def _names(tests: Sequence[WorkflowTest]) -> list[str]:
+def file_names(tests: Sequence[WorkflowTest]) -> list[str]:
     """Return a file name for each, which no other test changes."""
     stems = [re.sub(r"[^a-z0-9]+", "-", one.name.lower()).strip("-")[:_LONGEST] for one in tests]
     return [

@@ -1,9 +1,11 @@
 """Suites of workflow tests: make one, change what is in it. Each change is a new version."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.audit import Actor, record
 from accounts.models import AuditEvent, User
@@ -29,16 +31,12 @@ def make_suite(actor: Actor, environment: Environment, name: str) -> Suite:
     """
     user = _user(actor, environment)
     name = name.strip()
-    problem = ""
-    if environment.is_production:
-        problem = f"{environment} is production, where no visit is ever sent."
-    elif not name or len(name) > LONGEST_NAME:
-        problem = f"A suite's name has 1 to {LONGEST_NAME} characters."
     with transaction.atomic():
         # Locks the row where the database can, so that two do not take one name.
         Environment.objects.select_for_update().get(pk=environment.pk)
-        if not problem and Suite.objects.filter(environment=environment, name=name).exists():
-            problem = f"There is a suite {name} of {environment} already."
+        problem = _name_problem(environment, name)
+        if environment.is_production:
+            problem = f"{environment} is production, where no visit is ever sent."
         if not problem:
             made = Suite.objects.create(environment=environment, name=name, made_by=user)
             record(actor, ACTION, made, detail={"made": name})
@@ -46,19 +44,26 @@ def make_suite(actor: Actor, environment: Environment, name: str) -> Suite:
     raise _refused(actor, environment, problem)
 
 
-def keep_test(actor: Actor, suite: Suite, test: WorkflowTest, *, version: int) -> SuiteTest:
+def keep_test(
+    actor: Actor, suite: Suite, test: WorkflowTest, *, version: int, was: str = ""
+) -> SuiteTest:
     """Add a test to a suite, or replace the one of its name, and return it.
 
-    `version` is the suite's that the actor was shown. A test that changes nothing makes no version.
+    `version` is the suite's that the actor was shown. `was` is the name of the test that this one
+    replaces, where it is renamed. A test that changes nothing makes no version.
 
     Raises:
         NotAllowedError: the actor may not.
-        RuleBroken: the suite was changed meanwhile, or has too many tests.
+        RuleBroken: the suite was changed meanwhile, has too many tests, or another of that name.
     """
     user = _user(actor, suite.environment)
     with transaction.atomic():
         held, problem = _locked(suite, version)
-        before = held.tests.filter(name=test.name).first()
+        before = held.tests.filter(name=was or test.name).first()
+        if was and before is None:
+            problem = problem or f"{held} has no test {was}."
+        if was and was != test.name and held.tests.filter(name=test.name).exists():
+            problem = problem or f"{held} has another test {test.name}. Give this one its own name."
         if before is None and held.tests.count() >= MOST_TESTS:
             problem = problem or f"{held} has {MOST_TESTS} tests already. Make another suite."
         if not problem:
@@ -71,7 +76,10 @@ def keep_test(actor: Actor, suite: Suite, test: WorkflowTest, *, version: int) -
             made = SuiteTest.objects.create(
                 suite=held, name=test.name, facts=test.to_dict(), made_in=number, made_by=user
             )
-            record(actor, ACTION, held, detail={"kept": test.name, "version": number})
+            detail: dict[str, Any] = {"kept": test.name, "version": number}
+            if was and was != test.name:
+                detail["was"] = was
+            record(actor, ACTION, held, detail=detail)
             return made
     raise _refused(actor, suite.environment, problem)
 
@@ -103,12 +111,34 @@ def take_tests(
         NotAllowedError: the actor may not.
         RuleBroken: as `make_suite` and `keep_test`.
     """
-    # What is refused inside is undone with it, the record of the refusal too.
     _user(actor, environment)
+    with _all_or_nothing(actor, environment):
+        return _taken(actor, environment, name, tests)
+
+
+def add_tests(actor: Actor, suite: Suite, tests: Sequence[WorkflowTest], *, version: int) -> None:
+    """Add tests to a suite, or replace those of their names. All of it happens, or nothing.
+
+    Raises:
+        NotAllowedError: the actor may not.
+        RuleBroken: as `keep_test`, or two have one name.
+    """
+    _user(actor, suite.environment)
+    names = [one.name for one in tests]
+    with _all_or_nothing(actor, suite.environment):
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise RuleBroken(f"Two have the name {twice[0]}. Nothing was changed.")
+        for one in tests:
+            version = keep_test(actor, suite, one, version=version).suite.version
+
+
+@contextmanager
+def _all_or_nothing(actor: Actor, environment: Environment) -> Iterator[None]:
     try:
         with transaction.atomic():
-            return _taken(actor, environment, name, tests)
+            yield
     except RuleBroken as error:
+        # What was refused inside was undone with it, the record of the refusal too.
         failed = AuditEvent.Outcome.FAILED
         record(actor, ACTION, environment, outcome=failed, reason=str(error))
         raise
@@ -117,7 +147,7 @@ def take_tests(
 def _taken(
     actor: Actor, environment: Environment, name: str, tests: Sequence[WorkflowTest]
 ) -> tuple[Suite, int]:
-    suite = Suite.objects.filter(environment=environment, name=name).first()
+    suite = Suite.objects.in_use().filter(environment=environment, name=name).first()
     if suite is None:
         suite = make_suite(actor, environment, name)
     before = suite.version
@@ -129,6 +159,48 @@ def _taken(
         keep_test(actor, suite, one, version=suite.version)
         suite.refresh_from_db()
     return suite, suite.version - before
+
+
+def rename_suite(actor: Actor, suite: Suite, name: str) -> None:
+    """Give a suite another name; its tests and runs stay.
+
+    Raises:
+        NotAllowedError: the actor may not.
+        RuleBroken: the name is none, or another suite has it.
+    """
+    _user(actor, suite.environment)
+    name = name.strip()
+    with transaction.atomic():
+        Environment.objects.select_for_update().get(pk=suite.environment_id)
+        problem = _name_problem(suite.environment, name)
+        if not problem:
+            Suite.objects.filter(pk=suite.pk).update(name=name)
+            record(actor, ACTION, suite, detail={"renamed": name})
+    if problem:
+        raise _refused(actor, suite.environment, problem)
+    suite.refresh_from_db(fields=["name"])
+
+
+def retire_suite(actor: Actor, suite: Suite, *, version: int) -> None:
+    """Take a suite out of use; its runs stay, and it asks nothing of an approval any more.
+
+    Who may not say what an approval needs may not retire what it needs.
+
+    Raises:
+        NotAllowedError: the actor may not.
+        RuleBroken: the suite was changed meanwhile, or is retired already.
+    """
+    _user(actor, suite.environment)
+    if suite.requirement != Suite.Requirement.NOTHING:
+        authorise(actor, Verb.MANAGE, ACTION, suite.environment)
+    with transaction.atomic():
+        held, problem = _locked(suite, version)
+        if not problem:
+            held.retired_at = timezone.now()
+            held.save(update_fields=["retired_at"])
+            record(actor, ACTION, held, detail={"retired": held.name})
+    if problem:
+        raise _refused(actor, suite.environment, problem)
 
 
 def require_suite(actor: Actor, suite: Suite, requirement: Suite.Requirement) -> None:
@@ -144,6 +216,14 @@ def require_suite(actor: Actor, suite: Suite, requirement: Suite.Requirement) ->
     suite.refresh_from_db(fields=["requirement"])
 
 
+def _name_problem(environment: Environment, name: str) -> str:
+    if not name or len(name) > LONGEST_NAME:
+        return f"A suite's name has 1 to {LONGEST_NAME} characters."
+    if Suite.objects.in_use().filter(environment=environment, name=name).exists():
+        return f"There is a suite {name} of {environment} already."
+    return ""
+
+
 def _user(actor: Actor, environment: Environment) -> User:
     authorise(actor, Verb.CAPTURE, ACTION, environment)
     if actor.user is None:
@@ -153,6 +233,8 @@ def _user(actor: Actor, environment: Environment) -> User:
 
 def _locked(suite: Suite, version: int) -> tuple[Suite, str]:
     held = Suite.objects.select_for_update().select_related("environment").get(pk=suite.pk)
+    if held.retired_at is not None:
+        return held, f"{held} was retired."
     if held.version != version:
         return held, (
             f"{held} is version {held.version} now, and you were shown {version}. Look at it again."

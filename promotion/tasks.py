@@ -52,6 +52,16 @@ def finish_promotion(promotion_pk: int) -> None:
 
 
 @task()
+def smoke_check(smoke_pk: int) -> None:
+    """Look at what went live; it reads alone."""
+    from promotion.models import SmokeCheck
+    from promotion.smoke import run_smoke_check
+
+    rows = SmokeCheck.objects.select_related("promotion__environment__cluster")
+    run_smoke_check(rows.get(pk=smoke_pk))
+
+
+@task()
 def run_rehearsal(promotion_pk: int) -> None:
     """Rehearse a promotion or a rollback."""
     from promotion.models import Promotion

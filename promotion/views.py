@@ -27,9 +27,12 @@ from promotion.models import Build, Promotion
 from promotion.promotions import promote
 from promotion.proofs import proofs
 from promotion.receipts import issued
+from promotion.smoke import smoke_problem
 from promotion.tasks import finish_promotion
 
 ACTION = "promote.requested"
+# So many of a promotion's smoke checks are listed.
+SMOKES_SHOWN = 5
 
 
 @console_page
@@ -184,6 +187,8 @@ def promotion(request: HttpRequest, pk: int) -> HttpResponse:
     cancellable = shown.is_active and shown.switching_at is None and not shown.cancel_requested
     partial = bool(getattr(request, "htmx", False))
     template = "promotion/progress.html" if partial else "promotion/promotion.html"
+    if partial and request.htmx.target == "smoke":  # type: ignore[attr-defined]
+        template = "promotion/smoke.html"
     return show(
         request,
         template,
@@ -193,6 +198,9 @@ def promotion(request: HttpRequest, pk: int) -> HttpResponse:
         changes=changes(shown),
         receipt=receipt_rows(shown),
         is_issued=issued(shown) is not None,
+        smokes=shown.smoke_checks.select_related("requested_by")[:SMOKES_SHOWN],
+        may_smoke=bool(may(user, Verb.PROMOTE, shown)),
+        smoke_reason=smoke_problem(shown),
         may_cancel=cancellable and bool(may(user, Verb.PROMOTE, shown)),
         may_see_batch=bool(may(user, Verb.PROMOTE)),
         may_see_steps=bool(may(user, Verb.VIEW_PROMOTION, shown)),

@@ -10,12 +10,11 @@ from django.conf import settings
 
 from environments.collector import Collector, CollectorError
 from environments.elastic import Connection
+from environments.marks import TEST_MARK
 from environments.naming import Naming
 from promotion.engine.observed import Observation, not_seen
 from promotion.engine.workflow import Event, Profile, WorkflowTest
 
-# What a test writes on staging is told by its session: no person's begins so.
-MARK: Final = "console-test-"
 _MOST: Final = 500
 _FIRST_LOOK_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 0.5
@@ -66,7 +65,7 @@ class Visitor:
             CollectorError: one got no answer; what was sent until then is in the exchange.
             ElasticError: staging's indices cannot be read.
         """
-        profile = f"{MARK}{secrets.token_hex(8)}" if test.profile is Profile.NEW else ""
+        profile = f"{TEST_MARK}{secrets.token_hex(8)}" if test.profile is Profile.NEW else ""
         answers = []
         for event in test.events:
             self.alive()
@@ -139,4 +138,4 @@ def _payload(test: WorkflowTest, event: Event, session: str, profile: str) -> di
 
 def new_session(run: int, place: int) -> str:
     """Return a session's id that was never there, and tells where it is from."""
-    return f"{MARK}{run}-{place}-{secrets.token_hex(6)}"
+    return f"{TEST_MARK}{run}-{place}-{secrets.token_hex(6)}"

@@ -12,8 +12,17 @@ from environments.models import Environment
 from promotion.engine.workflow import WorkflowTest
 
 
+class SuiteQuerySet(models.QuerySet["Suite"]):
+    def in_use(self) -> SuiteQuerySet:
+        """Return those that were not retired."""
+        return self.filter(retired_at=None)
+
+
 class Suite(models.Model):
-    """A group of workflow tests of a staging environment; each change makes a new version."""
+    """A group of workflow tests of a staging environment; each change makes a new version.
+
+    One that was retired stays with its runs, and asks nothing of anybody.
+    """
 
     class Requirement(models.TextChoices):
         """What an approval needs where no run of the suite is green on the build's content."""
@@ -31,13 +40,18 @@ class Suite(models.Model):
     )
     made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SuiteQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)
         default_permissions = ()
         constraints: ClassVar = (
             models.UniqueConstraint(
-                fields=["environment", "name"], name="promotion_suite_name_once"
+                fields=["environment", "name"],
+                condition=models.Q(retired_at=None),
+                name="promotion_suite_name_once",
             ),
         )
 
@@ -85,6 +99,8 @@ class SuiteRun(models.Model):
     """One run of a suite on staging. It counts for a content, or for nothing."""
 
     class Status(models.TextChoices):
+        # Asked for; no worker has begun it.
+        WAITING = "waiting"
         RUNNING = "running"
         PASSED = "passed"
         FAILED = "failed"
@@ -97,10 +113,11 @@ class SuiteRun(models.Model):
     )
     suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="runs")
     suite_version = models.PositiveIntegerField()
-    # How many tests it was to run: all of the suite's, unless it ran some of them again.
-    asked = models.PositiveIntegerField()
+    # The versions of tests that it runs, by their keys: all of the suite's, unless it was asked for
+    # some. A change of the suite meanwhile changes nothing of it.
+    chosen: models.JSONField[list[int], Any] = models.JSONField(default=list)
     is_whole = models.BooleanField(default=True)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     # The digest of the build that staging held before and after; empty where it counts for none.
     content = models.CharField(max_length=64, blank=True, db_index=True)
     message = models.TextField(blank=True)
@@ -119,13 +136,26 @@ class SuiteRun(models.Model):
         constraints: ClassVar = (
             models.UniqueConstraint(
                 fields=["environment"],
-                condition=models.Q(status="running"),
+                condition=models.Q(status__in=["waiting", "running"]),
                 name="promotion_one_suite_runs_an_environment",
             ),
         )
 
+    # What is not over yet.
+    ACTIVE: ClassVar = (Status.WAITING, Status.RUNNING)
+
     def __str__(self) -> str:
         return f"Run {self.pk} of {self.suite.name}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE
+
+    @property
+    def tests(self) -> list[SuiteTest]:
+        """The tests that it runs, in order."""
+        found = SuiteTest.objects.in_bulk(self.chosen)
+        return [found[pk] for pk in self.chosen]
 
 
 class RunResult(models.Model):
@@ -145,6 +175,8 @@ class RunResult(models.Model):
     exchange = EncryptedTextField(blank=True)
     # The flows that ran, each with the edges that were gone along.
     edges: models.JSONField[dict[str, list[str]], Any] = models.JSONField(default=dict, blank=True)
+    # The rules that fired, by id.
+    rules: models.JSONField[list[str], Any] = models.JSONField(default=list, blank=True)
     seconds = models.FloatField(default=0.0)
 
     class Meta:

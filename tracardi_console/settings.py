@@ -231,8 +231,8 @@ def served(name: str) -> Callable[[HttpRequest], str]:
 
 
 def badge(_request: HttpRequest) -> list[str] | None:
-    """Return the word at the top of each page: whether this console is the demo."""
-    return ["Demo", "info"] if DEMO else None
+    """Return the words at the top of each page: of the demo, that it has no real Tracardi."""
+    return ["Demo: stand-in for Tracardi", "info"] if DEMO else None
 
 
 _STYLES = ("theme", "page", "tables", "progress", "charts", "compare", "flow")
@@ -249,7 +249,7 @@ UNFOLD = {
     "ENVIRONMENT": badge,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": served("favicon.svg")}],
     "STYLES": [served(f"{n}.css") for n in _STYLES],
-    "SCRIPTS": [served("unfold-csp.js"), served("flow.js")],
+    "SCRIPTS": [served("unfold-csp.js"), served("flow.js"), served("workflow-test.js")],
     "SIDEBAR": {
         "show_search": False,
         "navigation": "tracardi_console.site.navigation",

@@ -58,6 +58,8 @@ def _work(user: User) -> list[Entry]:
         compare = reverse("promotion:compare")
         entries.append(Entry("Compare", "difference", compare, (compare,)))
         entries.append(Entry("Reviews", "fact_check", reverse("promotion:reviews")))
+        suites = reverse("promotion:suites")
+        entries.append(Entry("Workflow tests", "science", suites, (suites,)))
     entries.append(Entry("Promotions", "rocket_launch", promotions, (promotions,)))
     if may(user, Verb.PROMOTE):
         batches = reverse("promotion:batches")

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 
 from django.db import transaction
 
-from accounts.audit import system_actor
+from accounts.audit import command_actor, system_actor
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services import create_user, grant
@@ -23,8 +24,12 @@ from environments.elastic import Connection, ElasticError, connect
 from environments.models import Cluster, Environment
 from environments.naming import Naming, Side
 from promotion.engine.errors import PromotionError
+from promotion.models import Suite
+from promotion.suite_files import read_folder
+from promotion.suites import take_tests
 from promotion.writer import ClusterWriter
 
+SUITE = "Web shop"
 ACCOUNTS = {"admin": Role.ADMINISTRATOR, "qa": Role.QA, "marketing": Role.MARKETING}
 
 
@@ -148,7 +153,15 @@ def _console(state: State, cluster: Cluster, uuid: str, tenant: str) -> Demo:
             },
         )
         passwords = _accounts(state, {"qa": [staging, production], "marketing": [production]})
+        _suite(staging)
     return Demo(staging, production, passwords)
+
+
+def _suite(staging: Environment) -> None:
+    """Make the shop's suite of workflow tests, unless there was ever one."""
+    if not Suite.objects.filter(environment=staging).exists():
+        qa = command_actor(User.objects.get(username="qa"))
+        take_tests(qa, staging, SUITE, read_folder(Path(__file__).parent / "suite"))
 
 
 def _accounts(state: State, granted: dict[str, list[Environment]]) -> dict[str, str]:

@@ -128,6 +128,13 @@ def change(number: int) -> tuple[str, str, dict[str, Any]]:
     if number < 1:
         raise ValueError(f"Changes are numbered from 1, not {number}.")
     resource, doc_id, edit = _CHANGES[(number - 1) % len(_CHANGES)]
+    return edited(resource, doc_id, lambda plain: edit(plain, number))
+
+
+def edited(
+    resource: str, doc_id: str, edit: Callable[[dict[str, Any]], None]
+) -> tuple[str, str, dict[str, Any]]:
+    """Return (resource, id, source) of a document as staging has it at first, edited."""
     plain = _described(resource)[doc_id]
-    edit(plain, number)
+    edit(plain)
     return resource, doc_id, _encoded(resource, plain)

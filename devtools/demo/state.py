@@ -101,6 +101,7 @@ class State:
             self.environment_file,
             self._accounts_file,
             self.log("web"),
+            self.log("stand-in"),
             self.log("worker"),
             # Last: while it is there, what it names is not forgotten.
             self._marker_file,

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 from devtools.standin.flows import Run, matching, run_flow
+from devtools.standin.page import CHANGE, Change, page
 from environments.documents import decoded, parse
 from environments.elastic import Connection, ElasticError
 from environments.naming import Naming
@@ -36,6 +38,10 @@ class StandIn:
     redirect_to: str = ""
     # Whose partition of events and profiles it writes to; this month's otherwise.
     month: str = ""
+    # So many logs more are left by each event.
+    noise: int = 0
+    # A change of staging that its page offers, if any.
+    change: Change | None = None
     visits: list[dict[str, Any]] = field(default_factory=list)
 
     def track(self, visit: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,14 +110,25 @@ class StandIn:
                     self._write(index, one["id"], one)
             for one in logs:
                 self._write(self.naming.concrete("console-log"), str(uuid.uuid4()), one)
+            self._make_noise(events)
 
         if wait:
             threading.Thread(target=write, daemon=True).start()
         else:
             write()
 
+    def _make_noise(self, events: list[dict[str, Any]]) -> None:
+        lines = []
+        for event in events:
+            for number in range(self.noise):
+                index = {"_index": self.naming.concrete("console-log")}
+                lines.append(json.dumps({"index": index}))
+                lines.append(json.dumps(_log(event["id"], "", "info", "", f"Log {number}")))
+        if lines:
+            self.connection.request("POST", "/_bulk", body="\n".join(lines) + "\n")
+
     def _write(self, index: str, doc_id: str, document: Mapping[str, Any]) -> None:
-        self.connection.request("PUT", f"/{index}/_doc/{doc_id}", body=document)
+        self.connection.request("PUT", f"/{index}/_doc/{quote(doc_id, safe='')}", body=document)
 
     def _configuration(self, resource: str) -> dict[str, dict[str, Any]]:
         alias = self.naming.alias(resource)
@@ -188,9 +205,28 @@ def _log(event: str, flow: str, kind: str, class_name: str, message: str) -> dic
 class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
 
+    def do_GET(self) -> None:
+        standin = self.server.standin
+        if standin.fault and getattr(self, f"_{standin.fault.replace('-', '_')}")():
+            return
+        if self.path == "/healthcheck":
+            self._send(200, b'{"headers":{},"json":{},"body":""}')
+        elif self.path.partition("?")[0] == "/":
+            text = page(standin.change, made=self.path.endswith("?made"))
+            self._send(200, text.encode(), "text/html; charset=utf-8")
+        else:
+            self._send(404, b'{"detail":"Not Found"}')
+
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         raw, standin = self.rfile.read(length), self.server.standin
+        if self.path == CHANGE and standin.change is not None:
+            standin.change.make()
+            self.send_response(303)
+            self.send_header("location", "/?made")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
         if standin.fault and getattr(self, f"_{standin.fault.replace('-', '_')}")():
             return
         if self.path != "/track":

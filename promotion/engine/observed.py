@@ -68,17 +68,36 @@ class _Facts:
 
     @classmethod
     def of(cls, test: WorkflowTest, seen: Observation) -> "_Facts":
-        flows: set[str] = set()
-        rules: set[str] = set()
-        types = []
-        for one in seen.events:
-            processed = _field(one, "metadata.processed_by") or {}
-            flows |= set(processed.get("flows") or ())
-            rules |= set(processed.get("rules") or ())
-            types.append(str(one.get("type", "")))
+        types = Counter(str(one.get("type", "")) for one in seen.events)
         # Each of the same type that was sent is one that no flow raised.
-        raised = Counter(types) - Counter(sent.type for sent in test.events)
-        return cls(frozenset(flows), frozenset(rules), frozenset(raised), tuple(_errors(seen)))
+        raised = types - Counter(sent.type for sent in test.events)
+        flows, rules = _processed(seen, "flows"), _processed(seen, "rules")
+        return cls(flows, rules, frozenset(raised), tuple(_errors(seen)))
+
+
+def _processed(seen: Observation, what: str) -> frozenset[str]:
+    """Return the ids of flows, or the names of rules, that a visit's events tell of."""
+    found: set[str] = set()
+    for one in seen.events:
+        processed = _field(one, "metadata.processed_by") or {}
+        found |= set(processed.get(what) or ())
+    return frozenset(found)
+
+
+def flows_ran(seen: Observation) -> dict[str, list[str]]:
+    """Return the flows that ran, by id, each with the ids of the edges that were gone along.
+
+    What logs alone tell of counts too.
+    """
+    logged = {str(log["flow_id"]) for log in seen.logs if log.get("flow_id")}
+    flows = sorted(_processed(seen, "flows") | logged)
+    return {flow: sorted(edges_ran(seen.logs, flow)) for flow in flows}
+
+
+def rules_fired(seen: Observation) -> list[str]:
+    """Return the ids of the rules that fired; of several with one name all, for none is known."""
+    names = _processed(seen, "rules")
+    return sorted(rule for rule, name in seen.rules.items() if name in names)
 
 
 def not_seen(test: WorkflowTest, events: Iterable[Mapping[str, Any]]) -> list[str]:

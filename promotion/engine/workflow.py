@@ -183,7 +183,14 @@ def _text(raw: object, where: str, most: int = LONGEST_TEXT) -> str:
         raise BadWorkflowError(f"{where}: that is no text.")
     if len(raw) > most:
         raise BadWorkflowError(f"{where}: longer than {most} characters.")
+    _keepable(raw, where)
     return raw.strip()
+
+
+def _keepable(text: str, where: str) -> None:
+    """Refuse what no database, and no file, holds: half a character, and the one of no meaning."""
+    if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
+        raise BadWorkflowError(f"{where}: it has a character that cannot be kept.")
 
 
 def _plain(value: object, where: str, depth: int = 0) -> None:
@@ -194,11 +201,14 @@ def _plain(value: object, where: str, depth: int = 0) -> None:
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise BadWorkflowError(f"{where}: the field {key!r} is no text; put it in quotes.")
+            _keepable(key, where)
             _plain(inner, where, depth + 1)
     elif isinstance(value, list | tuple):
         for inner in value:
             _plain(inner, where, depth + 1)
     elif value is not None and not isinstance(value, str | int | float | bool):
         raise BadWorkflowError(f"{where}: {value!s:.60} is no JSON; put it in quotes.")
+    elif isinstance(value, str):
+        _keepable(value, where)
     elif isinstance(value, float) and value - value != 0:
         raise BadWorkflowError(f"{where}: {value} is no number that JSON holds.")

@@ -16,10 +16,11 @@ from promotion.adoption import adopt, run_adopt
 from promotion.drift import check
 from promotion.live import finish
 from promotion.locking import unlock
-from promotion.models import Promotion
+from promotion.models import Promotion, Suite, SuiteRun
 from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.services import capture
+from promotion.suites import keep_test
 from tests.browser.conftest import settle, sign_in
 from tests.factories import (
     People,
@@ -27,8 +28,10 @@ from tests.factories import (
     put,
     served,
 )
+from tests.promotion.test_workflows import done, patience, purchase, standin, suite
 from tests.security.test_matrix import MATRIX
 
+__all__ = ["patience", "standin", "suite"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 # Preloading reads style sheets by requests of its own, which the policy is not there for.
 RUN = """() => axe.run({preload: false, resultTypes: ["violations"]}).then((found) =>
@@ -36,6 +39,7 @@ RUN = """() => axe.run({preload: false, resultTypes: ["violations"]}).then((foun
     rule: one.id, help: one.help,
     nodes: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)),
   })))"""
+FILES = {"promotion:receipt", "promotion:export-suite"}
 COMPARED = "before=staging:1&after=staging:2"
 
 
@@ -69,7 +73,15 @@ def edit(environment: Environment, resource: str, name: str) -> None:
     put(environment, resource, doc_id, json.dumps({**json.loads(raw), "name": name}))
 
 
-def addresses(environment: Environment) -> Iterator[str]:
+@pytest.fixture
+def ran(lived: People, suite: Suite) -> SuiteRun:
+    """A run of workflow tests of which one passed and one did not."""
+    keep_test(lived.qa, suite, purchase("Wrong", segments=["nobody"]), version=2)
+    suite.refresh_from_db()
+    return done(lived, suite)
+
+
+def addresses(environment: Environment, ran: SuiteRun) -> Iterator[str]:
     flow, rule = (sorted(served(environment, name))[0] for name in ("flow", "rule"))
     things: dict[str, list[list[object]]] = {
         "": [[]],
@@ -82,10 +94,13 @@ def addresses(environment: Environment) -> Iterator[str]:
         "promotion": [[Promotion.objects.filter(kind="promote").get().pk]],
         "cluster": [[environment.cluster.pk]],
         "environment": [[environment.pk]],
+        "suite": [[ran.suite_id]],
+        "test": [[ran.suite_id, pk] for pk in ran.chosen],
+        "suite-run": [[ran.pk]],
+        "result": [[ran.pk, one.pk] for one in ran.results.all()],
     }
     for name, (method, kind, _) in sorted(MATRIX.items()):
-        # A receipt is a file.
-        for args in things.get(kind, []) if method == "get" and name != "promotion:receipt" else []:
+        for args in things.get(kind, []) if method == "get" and name not in FILES else []:
             if not name.startswith("promotion:compare") or name == "promotion:compare":
                 yield reverse(name, args=args)
     for resource, doc_id in (("flow", flow), ("rule", rule)):
@@ -103,6 +118,7 @@ def addresses(environment: Environment) -> Iterator[str]:
 
 def test_no_page_has_a_serious_finding(
     lived: People,
+    ran: SuiteRun,
     staging: Environment,
     page: Page,
     live_server: LiveServer,
@@ -112,7 +128,7 @@ def test_no_page_has_a_serious_finding(
     found: dict[str, Any] = {}
     sign_in(page, live_server, lived.admin.user, "a long enough phrase 7")
     looked = 0
-    for address in addresses(staging):
+    for address in addresses(staging, ran):
         page.goto(f"{live_server}{address}")
         settle(page)
         for scheme in ("light", "dark"):
@@ -122,5 +138,5 @@ def test_no_page_has_a_serious_finding(
             looked += 1
             if violations:
                 found[f"{address} {scheme}"] = violations
-    assert looked > 80
+    assert looked > 100
     assert not found, json.dumps(found, indent=1)

@@ -70,8 +70,11 @@ def test_the_demo_runs_until_it_is_stopped_and_leaves_no_process(
         style = f"{address}static/console/theme.css"
         with urllib.request.urlopen(style) as answer:  # noqa: S310
             assert answer.headers["Content-Type"].startswith("text/css")
+        [stand_in] = [line.split()[0] for line in lines if "stands in for Tracardi" in line]
+        with urllib.request.urlopen(stand_in) as answer:  # noqa: S310
+            assert "This is no Tracardi." in answer.read().decode()
         children = children_of(process.pid)
-        assert len(children) >= 3
+        assert len(children) >= 4
         # A second one of the same folder, and a reset, wait for the first to be stopped.
         other = command("reset", folder, elasticsearch_url)
         assert "A demo is running" in other.communicate(timeout=30)[0]

@@ -10,6 +10,7 @@ from devtools.elasticsearch.mappings import fitted
 from environments.charts import SPANS, edges
 from environments.dashboards import figures
 from environments.elastic import Connection, Unreachable, connect
+from environments.marks import TEST_MARK
 from environments.models import Cluster, Environment
 from tests.data import load
 
@@ -41,13 +42,20 @@ def shop(elasticsearch_url: str) -> Iterator[Environment]:
 
 
 def event(
-    engine: Connection, shop: Environment, when: datetime, *, failed: bool = False, who: str = "p1"
+    engine: Connection,
+    shop: Environment,
+    when: datetime,
+    *,
+    failed: bool = False,
+    who: str = "p1",
+    session: str = "s1",
 ) -> None:
     time = when.isoformat()
     source = {
         "type": "order-placed" if failed else "page-view",
         "source": {"id": "src-web"},
         "profile": {"id": who},
+        "session": {"id": session},
         "metadata": {
             "time": {"insert": time},
             "status": "error" if failed else "processed",
@@ -56,6 +64,15 @@ def event(
     }
     index = shop.naming.partition("event", "2026-11")
     engine.request("POST", f"/{index}/_doc", params={"refresh": "true"}, body=source)
+
+
+def test_what_workflow_tests_left_is_told_apart(shop: Environment) -> None:
+    engine = connect(shop.cluster)
+    for session in ("s1", f"{TEST_MARK}7-1-abc", f"{TEST_MARK}7-2-def", "my-console-test-1"):
+        event(engine, shop, NOW - timedelta(hours=1), session=session)
+    found = figures(shop, WEEK).events
+    assert found is not None
+    assert (found.total, found.of_tests) == (4, 2)
 
 
 def test_events_are_counted_where_they_happened(shop: Environment) -> None:

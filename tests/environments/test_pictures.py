@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from environments import layout
 from environments.flowgraph import Mark, read
-from environments.pictures import FlowView, flow_view, shown_flow
+from environments.pictures import FlowView, flow_view, followed_flow, shown_flow
 from tests.environments.test_flowgraph import VERSIONS, edge, node, version, versions
 
 HOSTILE = "</text></svg><script>alert(1)</script><a onclick='x' style=\"color:red\">&amp;"
@@ -217,3 +217,18 @@ def test_a_draft_is_shown_only_where_it_differs_from_what_runs() -> None:
     assert alone is not None
     assert [panel.heading for panel in alone.panels] == ["Draft"]
     assert shown_flow({"production": "\N{BULLET}" * 6}) is None
+
+
+def test_what_a_run_went_through_is_marked_by_its_edges() -> None:
+    edges = [{**edge("a", "b"), "id": "e1"}, {**edge("a", "c"), "id": "e2"}, edge("b", "d")]
+    plain = version(node("a"), node("b", 0, 300), node("c", 300, 300), node("d"), edges=edges)
+    # An edge without an id, or of another version, is nobody's.
+    view = followed_flow(plain, {"e1", "of another version", ""})
+    [panel] = view.panels
+    assert panel.svg.count("\N{CHECK MARK} ran</text>") == 3
+    marks = {one.label: str(one.mark) for one in view.nodes}
+    assert marks == {"Node a": "ran", "Node b": "ran", "Node c": "same", "Node d": "same"}
+    assert view.summary == "2 of 4 nodes ran."
+    text = html(view)
+    assert "Node b</a> by port payload [ran]" in text
+    assert "tc-flow-legend" in text

@@ -22,23 +22,33 @@ from accounts.services import create_user, grant
 from devtools.elasticsearch.mappings import fitted
 from devtools.standin.server import StandIn, serving
 from environments.elastic import Connection
-from environments.models import Environment
+from environments.marks import TEST_MARK
+from environments.models import Cluster, Environment
 from promotion.engine.errors import RuleBroken
-from promotion.engine.workflow import WorkflowTest
+from promotion.engine.workflow import BadWorkflowError, WorkflowTest
 from promotion.live import finish
 from promotion.models import Build, Review, RunResult, Suite, SuiteRun
 from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.receipts import issued
 from promotion.services import NotAllowedError, capture, review
-from promotion.suite_runs import STALE_SECONDS, cancel_run, request_run, run_suite
-from promotion.suites import keep_test, make_suite, remove_test, require_suite
-from promotion.visiting import MARK
+from promotion.suite_running import run_suite, run_waiting
+from promotion.suite_runs import STALE_SECONDS, cancel_run, request_run
+from promotion.suites import (
+    keep_test,
+    make_suite,
+    remove_test,
+    rename_suite,
+    require_suite,
+    retire_suite,
+)
 from tests.data import load
 from tests.factories import People, make_index, put
+from tests.greens import greens
 from tests.promotion.test_review import run
 
-pytestmark = pytest.mark.django_db
+__all__ = ["greens"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("greens")]
 FAULTS = ["time-out", "half", "html", "redirect", "reset", "error", "other", "trickle"]
 
 
@@ -130,8 +140,8 @@ def test_a_visit_that_does_what_was_expected_passes_and_counts_for_the_build(
     sent = [one["events"][0]["type"] for one in standin.visits]
     assert sent == ["page-view", "purchase-completed"]
     [session] = {one["session"]["id"] for one in standin.visits}
-    assert session.startswith(f"{MARK}{made.pk}-1-")
-    assert standin.visits[0]["profile"]["id"].startswith(MARK)
+    assert session.startswith(f"{TEST_MARK}{made.pk}-1-")
+    assert standin.visits[0]["profile"]["id"].startswith(TEST_MARK)
     again = done(people, suite)
     assert again.status == "passed"
     assert len({one["session"]["id"] for one in standin.visits}) == 2
@@ -262,6 +272,26 @@ def test_a_source_that_staging_does_not_know_is_an_error(
     assert made.message.startswith("1 of 2 tests passed. Not each visit got an answer.")
 
 
+def test_a_search_engine_that_does_not_answer_is_an_error(
+    people: People, suite: Suite, standin: StandIn
+) -> None:
+    asked = request_run(people.qa, suite)
+    Cluster.objects.update(url="http://127.0.0.1:9")
+    made = run_suite(SuiteRun.objects.get(pk=asked.pk))
+    assert (made.status, made.content) == ("errored", "")
+    assert "Staging could not be read. Cluster Test cannot be reached" in made.message
+
+
+def test_a_visit_that_left_more_than_can_be_read_is_an_error(
+    people: People, suite: Suite, standin: StandIn
+) -> None:
+    standin.noise = 500
+    made = done(people, suite)
+    assert made.status == "errored"
+    [result] = made.results.all()
+    assert "It left 500 or more of console-log: too many to judge." in result.message
+
+
 # --- Never production ----------------------------------------------------------------------------
 
 
@@ -352,9 +382,8 @@ def test_some_of_the_tests_prove_nothing_of_the_whole(
     keep_test(people.qa, suite, purchase("Another"), version=2)
     capture(people.qa, staging)
     suite = Suite.objects.get()
-    only = {"Another"}
-    made = run_suite(request_run(people.qa, suite, only), only)
-    assert (made.status, made.asked, made.content) == ("passed", 1, "")
+    made = run_suite(request_run(people.qa, suite, {"Another"}))
+    assert (made.status, len(made.chosen), made.content) == ("passed", 1, "")
     assert "counts for no build" in made.message
 
 
@@ -387,6 +416,20 @@ def test_each_change_of_a_suite_is_a_version_and_the_earlier_ones_stay(
         make_suite(people.qa, suite.environment, "Shop")
 
 
+@pytest.mark.parametrize("bad", ["\x00", "\ud800"])
+def test_text_that_no_database_holds_is_refused(bad: str) -> None:
+    raw = purchase().to_dict()
+    for change in (
+        {"name": f"A{bad}"},
+        {"events": [{"type": f"a{bad}"}]},
+        {"events": [{"type": "a", "properties": {"x": [bad]}}]},
+        {"events": [{"type": "a", "properties": {bad: 1}}]},
+        {"expect": {"traits": {"x": bad}}},
+    ):
+        with pytest.raises(BadWorkflowError, match="a character that cannot be kept"):
+            WorkflowTest.from_dict({**raw, **change})
+
+
 def test_only_who_may_capture_staging_changes_and_runs_suites(
     people: People, staging: Environment, production: Environment, suite: Suite
 ) -> None:
@@ -410,16 +453,23 @@ def test_a_run_that_is_cancelled_ends_and_counts_for_nothing(
     people: People, staging: Environment, suite: Suite
 ) -> None:
     capture(people.qa, staging)
-    asked = request_run(people.qa, suite)
-    cancel_run(people.qa, asked)
-    made = run_suite(asked)
-    assert (made.status, made.content, made.message) == ("cancelled", "", "It was cancelled.")
+    # One that waits ends at once, and no worker begins it.
+    waiting = request_run(people.qa, suite)
+    cancel_run(people.qa, waiting)
+    begun = request_run(people.qa, suite, here=True)
+    cancel_run(people.qa, begun)
+    for made in (waiting, run_suite(waiting), run_suite(begun)):
+        assert (made.status, made.content, made.message) == ("cancelled", "", "It was cancelled.")
+        assert made.finished_at is not None
+        assert not made.results.exists()
+    with pytest.raises(RuleBroken, match="is over"):
+        cancel_run(people.qa, waiting)
 
 
 def test_one_run_goes_on_at_a_time_and_one_whose_worker_died_is_ended(
     people: People, suite: Suite
 ) -> None:
-    first = request_run(people.qa, suite)
+    first = request_run(people.qa, suite, here=True)
     with pytest.raises(RuleBroken, match="Another run goes on"):
         request_run(people.qa, suite)
     past = first.beat_at - timedelta(seconds=STALE_SECONDS + 1)
@@ -431,11 +481,72 @@ def test_one_run_goes_on_at_a_time_and_one_whose_worker_died_is_ended(
 
 
 def test_a_run_that_was_ended_meanwhile_stays_as_it_was_ended(people: People, suite: Suite) -> None:
-    asked = request_run(people.qa, suite)
+    asked = request_run(people.qa, suite, here=True)
     SuiteRun.objects.filter(pk=asked.pk).update(status=SuiteRun.Status.ERRORED, message="Died")
     made = run_suite(asked)
     assert (made.status, made.message, made.content) == ("errored", "Died", "")
     assert not AuditEvent.objects.filter(action="suite.ended").exists()
+
+
+def test_a_worker_does_what_waits_however_long_and_as_it_was_asked_for(
+    people: People, suite: Suite
+) -> None:
+    asked = request_run(people.qa, suite)
+    long_ago = asked.beat_at - timedelta(days=1)
+    SuiteRun.objects.filter(pk=asked.pk).update(beat_at=long_ago, started_at=long_ago)
+    # A change of the suite meanwhile is not of this run.
+    keep_test(people.qa, suite, purchase(segments=["nobody"]), version=2)
+    [made] = run_waiting()
+    assert (made.pk, made.status, made.suite_version) == (asked.pk, "passed", 2)
+    assert made.started_at > long_ago
+    assert run_waiting() == []
+
+
+def test_a_defect_ends_the_run_and_says_so(
+    people: People, suite: Suite, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("promotion.suite_running.judge", broken)
+    made = done(people, suite)
+    assert (made.status, made.content) == ("errored", "")
+    assert "a defect of its own" in made.message
+
+
+def test_a_test_is_renamed_and_keeps_its_place_in_history(people: People, suite: Suite) -> None:
+    keep_test(people.qa, suite, purchase("Other"), version=2)
+    with pytest.raises(RuleBroken, match="another test Other"):
+        keep_test(people.qa, suite, purchase("Other"), version=3, was="A purchase of 250")
+    with pytest.raises(RuleBroken, match="has no test Gone"):
+        keep_test(people.qa, suite, purchase("New"), version=3, was="Gone")
+    keep_test(people.qa, suite, purchase("New"), version=3, was="A purchase of 250")
+    assert [one.name for one in suite.tests] == ["New", "Other"]
+    old = suite.kept.get(name="A purchase of 250")
+    assert old.replaced_in == suite.kept.get(name="New").made_in == 4
+
+
+def test_a_suite_is_renamed_and_retired_and_then_asks_nothing(
+    people: People, staging: Environment, suite: Suite
+) -> None:
+    make_suite(people.qa, staging, "Other")
+    with pytest.raises(RuleBroken, match="There is a suite Other"):
+        rename_suite(people.qa, suite, " Other ")
+    rename_suite(people.qa, suite, "Web")
+    assert Suite.objects.get(pk=suite.pk).name == "Web"
+    require_suite(people.admin, suite, Suite.Requirement.RUN)
+    build = capture(people.qa, staging)
+    with pytest.raises(RuleBroken, match="Not proved by its workflow tests"):
+        review(people.qa, build, Review.Verdict.APPROVED, content=build.content)
+    # Nobody gets round what the administrator asks for.
+    with pytest.raises(NotAllowedError):
+        retire_suite(people.qa, suite, version=2)
+    retire_suite(people.admin, suite, version=2)
+    review(people.qa, build, Review.Verdict.APPROVED, content=build.content)
+    with pytest.raises(RuleBroken, match="was retired"):
+        keep_test(people.qa, suite, purchase("New"), version=2)
+    # Its name is free again.
+    assert make_suite(people.qa, staging, "Web").pk != suite.pk
 
 
 def test_the_exchange_is_kept_masked_and_encrypted(
@@ -565,7 +676,8 @@ def test_the_command_says_how_it_went_by_its_exit_code(
     assert answer["runs"][0]["tests"][0]["expectations"][0]["ok"] is True
     root = _report(file)
     assert [(one.get("tests"), one.get("failures")) for one in root] == [("1", "0")]
-    keep_test(people.qa, suite, purchase("Red", segments=["nobody"]), version=2)
+    # Its name has what XML cannot hold.
+    keep_test(people.qa, suite, purchase("Red\x0b", segments=["nobody"]), version=2)
     code, answer = run(*asked)
     assert (code, answer["status"]) == (1, "failed")
     failure = _report(file).find(".//testcase[@name='Red']/failure")

@@ -12,7 +12,17 @@ from accounts.services import create_user, grant
 from environments.models import Cluster, Environment
 from promotion.batch_models import Batch, BatchItem
 from promotion.engine.manifest import Entry, Tree, describe
-from promotion.models import Build, BuildPart, Comment, Promotion, Review
+from promotion.models import (
+    Build,
+    BuildPart,
+    Comment,
+    Promotion,
+    Review,
+    RunResult,
+    Suite,
+    SuiteRun,
+    SuiteTest,
+)
 from promotion.store import DatabaseContent
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +72,25 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:prepare": ("post", B, (302, 403, 404)),
     "promotion:promote": ("get", B, (200, 403, 404)),
     "promotion:rehearse": ("post", B, (302, 403, 404)),
+    "promotion:coverage": ("get", B, (200, 200, 404)),
+    "promotion:suites": ("get", "", (200, 200, 403)),
+    "promotion:new-suite": ("get", "", (200, 200, 403)),
+    "promotion:suite": ("get", "suite", (200, 200, 404)),
+    "promotion:rename-suite": ("post", "suite", (302, 302, 404)),
+    "promotion:require-suite": ("post", "suite", (302, 403, 404)),
+    "promotion:retire-suite": ("post", "suite", (302, 302, 404)),
+    "promotion:export-suite": ("get", "suite", (200, 200, 404)),
+    # Nothing is sent with it, which is an error of the form.
+    "promotion:import-tests": ("post", "suite", (400, 400, 404)),
+    "promotion:record-test": ("get", "suite", (503, 503, 404)),
+    "promotion:run-suite": ("post", "suite", (302, 302, 404)),
+    "promotion:new-test": ("get", "suite", (200, 200, 404)),
+    "promotion:test": ("get", "test", (200, 200, 404)),
+    "promotion:drop-test": ("post", "test", (302, 302, 404)),
+    "promotion:suite-run": ("get", "suite-run", (200, 200, 404)),
+    "promotion:cancel-run": ("post", "suite-run", (302, 302, 404)),
+    "promotion:run-again": ("post", "suite-run", (302, 302, 404)),
+    "promotion:run-result": ("get", "result", (200, 200, 404)),
     "promotion:batches": ("get", "", (200, 403, 403)),
     "promotion:new-batch": ("get", "", (200, 403, 403)),
     "promotion:batch": ("get", "batch", (200, 403, 403)),
@@ -70,6 +99,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:promotion": ("get", P, (200, 200, 404)),
     # The one of this test goes on, and has none yet; tests/promotion/test_receipts.py has the rest.
     "promotion:receipt": ("get", P, (404, 404, 404)),
+    "promotion:smoke": ("post", P, (302, 403, 404)),
     "promotion:cancel": ("post", P, (302, 403, 404)),
     "admin:index": ("get", "", (200, 200, 302)),
     "admin:logout": ("post", "", (200, 200, 200)),
@@ -153,8 +183,26 @@ def things() -> dict[str, list[object]]:
     batch = Batch.objects.create(parallel=1, channel="web")
     BatchItem.objects.create(batch=batch, environment=production, build=build)
     said = Comment.objects.create(build=build, environment=staging, text="Why?", author=person)
+    suite = Suite.objects.create(environment=staging, name="Shop", made_by=person)
+    test_facts = {
+        "name": "T",
+        "source": "s",
+        "events": [{"type": "e"}],
+        "expect": {"no-errors": True},
+    }
+    test = SuiteTest.objects.create(
+        suite=suite, name="T", facts=test_facts, made_in=1, made_by=person
+    )
+    run = SuiteRun.objects.create(
+        environment=staging, suite=suite, suite_version=1, chosen=[test.pk], status="running"
+    )
+    result = RunResult.objects.create(run=run, test=test, status="passed", edges={"f1": []})
     return {
         "": [],
+        "suite": [suite.pk],
+        "test": [suite.pk, test.pk],
+        "suite-run": [run.pk],
+        "result": [run.pk, result.pk],
         "comment": [staging.slug, 1, said.pk],
         "staging": [staging.slug],
         "production": [production.slug],
@@ -233,6 +281,10 @@ def test_an_environment_that_was_not_granted_is_not_there(
         "promotion:history",
         "promotion:build",
         "promotion:promotion",
+        "promotion:suite",
+        "promotion:suite-run",
+        "promotion:run-result",
+        "promotion:coverage",
     ):
         url = reverse(name, args=things[MATRIX[name][1]])
         assert browser.get(url, secure=True).status_code == 404

@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
 def _exported(options: dict[str, Any]) -> dict[str, Any]:
     environment, folder = find_environment(options["environment"]), options["folder"]
-    suite = Suite.objects.filter(environment=environment, name=options["suite"]).first()
+    suite = Suite.objects.in_use().filter(environment=environment, name=options["suite"]).first()
     if suite is None:
         raise BadInputError(f"{environment} has no suite {options['suite']}. Nothing was written.")
     tests = [kept.test for kept in suite.tests]

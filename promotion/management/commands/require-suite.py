@@ -22,7 +22,9 @@ class Command(ActingCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         environment = find_environment(options["environment"])
-        suite = Suite.objects.filter(environment=environment, name=options["suite"]).first()
+        suite = (
+            Suite.objects.in_use().filter(environment=environment, name=options["suite"]).first()
+        )
         if suite is None:
             raise BadInputError(f"{environment} has no suite {options['suite']}.")
         wanted = Suite.Requirement(options["requirement"])

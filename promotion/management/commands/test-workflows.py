@@ -8,7 +8,8 @@ from accounts.models import User
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
 from promotion.junit import report
 from promotion.models import Suite, SuiteRun
-from promotion.suite_runs import request_run, run_suite
+from promotion.suite_running import run_suite
+from promotion.suite_runs import request_run
 
 
 class Command(ActingCommand):
@@ -24,13 +25,15 @@ class Command(ActingCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         environment = find_environment(options["pipeline"])
-        suites = list(Suite.objects.filter(environment=environment).select_related("environment"))
+        suites = list(
+            Suite.objects.in_use().filter(environment=environment).select_related("environment")
+        )
         if options["suite"] is not None:
             suites = [one for one in suites if one.name == options["suite"]]
         if not suites:
             raise BadInputError(f"{environment} has no such suite of workflow tests.")
         actor = command_actor(user)
-        runs = [run_suite(request_run(actor, suite)) for suite in suites]
+        runs = [run_suite(request_run(actor, suite, here=True)) for suite in suites]
         if options["junit"] is not None:
             try:
                 options["junit"].write_bytes(report(runs))

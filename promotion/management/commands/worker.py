@@ -16,6 +16,7 @@ from promotion.drift import check_due
 from promotion.locking import lock_expired
 from promotion.lost import look_around
 from promotion.recovery import recover
+from promotion.suite_running import run_waiting
 
 log = structlog.get_logger(__name__)
 # How often the database is compared with what the clusters serve.
@@ -24,6 +25,8 @@ COMPARE_SECONDS = 60.0
 LOOKS_A_LEASE = 4
 # How often what is due is looked for; how often each is due is another matter.
 LOOK_SECONDS = 5.0
+# How often runs of workflow tests are looked for that wait; a person does too.
+SUITE_SECONDS = 0.5
 
 
 class Command(BaseCommand):
@@ -39,6 +42,7 @@ class Command(BaseCommand):
             (check_due, LOOK_SECONDS),
             (lock_expired, LOOK_SECONDS),
             (look_around, COMPARE_SECONDS),
+            (run_waiting, SUITE_SECONDS),
         ):
             threading.Thread(target=_repeat, args=(act, seconds), daemon=True).start()
         call_command("db_worker", interval=options["interval"], startup_delay=False)
