@@ -1,4 +1,4 @@
-"""The accounts app; it gives the roles their grants once the permissions exist."""
+"""The accounts app; each migration gives the roles their grants, and the audit trail its guard."""
 
 from typing import Any
 
@@ -6,10 +6,15 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
 
-def _sync_after_migrate(sender: AppConfig, **_kwargs: Any) -> None:
+def _sync_after_migrate(sender: AppConfig, using: str, **_kwargs: Any) -> None:
+    from django.db import connections
+
+    from accounts import triggers
     from accounts.services import sync_roles
 
     sync_roles()
+    # SQLite makes a table anew to change it, without its triggers.
+    triggers.create(connections[using])
 
 
 class AccountsConfig(AppConfig):

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
+from django.core.management.commands import flush
 from django.db import connections
 from pytest_django import Settings
 
+from accounts import triggers
 from devtools.elasticsearch.node import Engine, start
 
 # How long an example takes says how busy the machine is.
@@ -46,6 +49,22 @@ def django_db_modify_db_settings(
     database = connections["default"].settings_dict
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def emptied_after_tests() -> Iterator[None]:
+    """Let Django empty the audit trail after a test, which nobody else may."""
+    empty = flush.Command.handle
+
+    def handle(self: flush.Command, **options: Any) -> None:
+        connection = connections[options["database"]]
+        triggers.drop(connection)
+        empty(self, **options)
+        triggers.create(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush.Command, "handle", handle)
+        yield
 
 
 @pytest.fixture(autouse=True)

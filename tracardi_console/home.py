@@ -5,10 +5,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from accounts.audit import request_actor
-from accounts.models import AuditEvent, User
-from accounts.policy import environments_with, may, may_anywhere
+from accounts.models import User
+from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import Filter, console_page, forbidden, listing, show
+from accounts.web import console_page, listing, show
 from environments.models import Environment
 from promotion.overview import pipelines
 from promotion.views import visible_promotions
@@ -16,7 +16,6 @@ from promotion.views import visible_promotions
 RECENT = 5
 # So many to a page: each is judged from a dozen records.
 PIPELINES = 10
-CHANNELS = [("web", "Page"), ("cli", "Command"), ("system", "Console")]
 
 
 def landing(user: User) -> str:
@@ -56,27 +55,3 @@ def home(request: HttpRequest) -> HttpResponse:
         recent=visible_promotions(user)[:RECENT],
         may_manage=bool(may(user, Verb.MANAGE)),
     )
-
-
-@console_page
-@require_GET
-def audit(request: HttpRequest) -> HttpResponse:
-    """List the audit trail: all of it, or one's own acts and those on builds one may see."""
-    user = request.user
-    if not isinstance(user, User):
-        raise Http404
-    events = AuditEvent.objects.order_by("-id")
-    if not may(user, Verb.VIEW_AUDIT):
-        if not may_anywhere(user, Verb.VIEW_OWN_AUDIT):
-            return forbidden(request, may(user, Verb.VIEW_AUDIT), "audit.list")
-        granted = environments_with(user, Verb.VIEW_OWN_AUDIT) or frozenset()
-        events = events.filter(actor=user) | events.filter(
-            object_type="build", environment_id__in=granted
-        )
-    filters = (
-        Filter("outcome", "Outcome", "outcome", AuditEvent.Outcome.choices),
-        Filter("channel", "Channel", "channel", CHANNELS),
-    )
-    fields = ["actor_name", "action", "object_label", "reason"]
-    rows = listing(request, events, filters, fields)
-    return show(request, "console/audit.html", "Audit trail", listing=rows)

@@ -126,6 +126,10 @@ LOGIN_REDIRECT_URL = "admin:index"
 ANONYMOUS_USER_NAME = None
 GUARDIAN_MONKEY_PATCH_USER = False
 
+# Where the audit trail's last digest is written down each minute, out of the database's reach: a
+# file that only grows, or `syslog`. Empty: nowhere.
+AUDIT_ANCHOR = env.str("AUDIT_ANCHOR", default="")
+
 # --- Background work ----------------------------------------------------------------------------
 
 TASKS = {

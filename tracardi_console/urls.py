@@ -3,10 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from tracardi_console.home import audit
+from tracardi_console.audit import audit, export_audit
 
 urlpatterns = [
     path("audit/", audit, name="audit"),
+    path("audit/<slug:form>/", export_audit, name="export-audit"),
     path("", include("environments.urls")),
     path("", include("promotion.urls")),
     path("", admin.site.urls),

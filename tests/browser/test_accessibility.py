@@ -39,7 +39,7 @@ RUN = """() => axe.run({preload: false, resultTypes: ["violations"]}).then((foun
     rule: one.id, help: one.help,
     nodes: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)),
   })))"""
-FILES = {"promotion:receipt", "promotion:export-suite"}
+FILES = {"promotion:receipt", "promotion:export-suite", "export-audit"}
 COMPARED = "before=staging:1&after=staging:2"
 
 

@@ -14,7 +14,7 @@ from unfold.sites import UnfoldAdminSite
 from accounts.models import User
 from environments.models import Cluster, Environment
 from tests.browser.conftest import NARROW, WIDE, settle, sign_in
-from tracardi_console.home import audit
+from tracardi_console.audit import audit
 
 pytestmark = pytest.mark.browser
 

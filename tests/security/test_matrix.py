@@ -33,6 +33,7 @@ PASSWORD = "a long enough phrase 7"
 S, B, P = "staging", "build", "promotion"
 MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "audit": ("get", "", (200, 200, 403)),
+    "export-audit": ("get", "format", (200, 200, 403)),
     # The tests' cluster answers nothing, and the page says so: 503 to whom it is shown at all.
     "environments:dashboard": ("get", S, (503, 503, 503)),
     "environments:documents": ("get", "flows", (503, 503, 503)),
@@ -199,6 +200,7 @@ def things() -> dict[str, list[object]]:
     result = RunResult.objects.create(run=run, test=test, status="passed", edges={"f1": []})
     return {
         "": [],
+        "format": ["csv"],
         "suite": [suite.pk],
         "test": [suite.pk, test.pk],
         "suite-run": [run.pk],

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from accounts.anchors import anchor
 from promotion.drift import check_due
 from promotion.locking import lock_expired
 from promotion.lost import look_around
@@ -25,6 +26,8 @@ COMPARE_SECONDS = 60.0
 LOOKS_A_LEASE = 4
 # How often what is due is looked for; how often each is due is another matter.
 LOOK_SECONDS = 5.0
+# How often the audit trail's end is written down, where it is to be.
+ANCHOR_SECONDS = 60.0
 # How often runs of workflow tests are looked for that wait; a person does too.
 SUITE_SECONDS = 0.5
 
@@ -43,6 +46,7 @@ class Command(BaseCommand):
             (lock_expired, LOOK_SECONDS),
             (look_around, COMPARE_SECONDS),
             (run_waiting, SUITE_SECONDS),
+            (anchor, ANCHOR_SECONDS),
         ):
             threading.Thread(target=_repeat, args=(act, seconds), daemon=True).start()
         call_command("db_worker", interval=options["interval"], startup_delay=False)
