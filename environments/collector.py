@@ -7,8 +7,9 @@ import contextlib
 import json
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -65,11 +66,19 @@ class Collector:
             headers["content-type"] = "application/json"
         try:
             with contextlib.closing(connection):
-                connection.request(method, parts.path, body, headers)
-                answer = connection.getresponse()
-                return answer, self._body(answer, connection, deadline, path)
+                connection.connect()
+                with _watched(connection, self._seconds):
+                    connection.request(method, parts.path, body, headers)
+                    answer = connection.getresponse()
+                    raw = self._body(answer, connection, deadline, path)
+                if time.monotonic() >= deadline:
+                    # It was cut off: what looks like an end is none.
+                    raise TimeoutError
+                return answer, raw
         except (HTTPException, OSError) as error:
-            raise CollectorError(f"{self._where(path)} {_words(error)}.") from error
+            late = time.monotonic() >= deadline
+            words = "did not answer in time" if late else _words(error)
+            raise CollectorError(f"{self._where(path)} {words}.") from error
 
     def _body(
         self, answer: HTTPResponse, connection: HTTPConnection, deadline: float, path: str
@@ -116,11 +125,31 @@ class Collector:
         return found
 
 
-def _words(error: BaseException) -> str:
+@contextlib.contextmanager
+def _watched(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+    """Close a connection after a while: headers may trickle for ever, each byte in time."""
+
+    def close() -> None:
+        if connection.sock is not None:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _words(error: HTTPException | OSError) -> str:
     if isinstance(error, ConnectionRefusedError | socket.gaierror):
         return "is out of reach: nothing answers there"
     if isinstance(error, TimeoutError):
         return "did not answer in time"
     if isinstance(error, ssl.SSLError):
         return "has no valid certificate"
-    return "broke off in the middle of its answer"
+    if isinstance(error, HTTPException | ConnectionError):
+        return "broke off in the middle of its answer"
+    return f"is out of reach: {error.strerror or 'nobody knows why'}"

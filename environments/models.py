@@ -8,7 +8,7 @@ from django.db import models
 from accounts.models import User
 from accounts.policy import environments_with
 from accounts.roles import VERB_WORDS, Verb
-from environments.addresses import address_of
+from environments.addresses import BadAddressError, host_and_port, place_of
 from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
 from environments.crypto import EncryptedTextField
 from environments.naming import InvalidTenantError, Naming, Side
@@ -122,21 +122,45 @@ class Environment(models.Model):
     def is_production(self) -> bool:
         return self.kind == Side.PRODUCTION.value
 
-    def served_by_production(self) -> "Environment | None":
-        """Return a production environment whose Tracardi answers at this one's address."""
-        here = address_of(self.api_url)
+    def production_problem(self) -> str:
+        """Return why this one's address is or may be that of a production, or an empty string.
+
+        Nobody can say that it is not while a name cannot be looked up.
+        """
+        try:
+            here = place_of(self.api_url)
+        except BadAddressError as error:
+            return str(error)
+        if not here.is_known:
+            return f"The address of {self}'s API cannot be looked up."
         for other in Environment.objects.production().exclude(pk=self.pk).exclude(api_url=""):
-            if here & address_of(other.api_url):
-                return other
-        return None
+            try:
+                there = place_of(other.api_url)
+            except BadAddressError as error:
+                return f"{other}: {error}"
+            if here.is_same(there):
+                return (
+                    f"The address of {self}'s API is that of {other}, where no visit is ever sent."
+                )
+            if not there.is_known:
+                return (
+                    f"The address of {other}'s API cannot be looked up, so nobody can say that "
+                    f"{self}'s is another. Correct it, or remove it."
+                )
+        return ""
 
     def clean(self) -> None:
         try:
             Naming(self.catalogue, self.tenant, Side(self.kind))
         except InvalidTenantError as error:
             raise ValidationError({"tenant": str(error)}) from error
-        if self.api_url and not self.is_production and (other := self.served_by_production()):
-            raise ValidationError({"api_url": f"That is the address of {other}, a production."})
+        if self.api_url:
+            try:
+                host_and_port(self.api_url)
+            except BadAddressError as error:
+                raise ValidationError({"api_url": str(error)}) from error
+            if not self.is_production and (problem := self.production_problem()):
+                raise ValidationError({"api_url": problem})
         if self.promotes_to is not None:
             if self.is_production:
                 raise ValidationError({"promotes_to": "Only a staging environment promotes."})

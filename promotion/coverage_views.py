@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
@@ -47,7 +48,6 @@ def coverage(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         {
             "label": catalogue.get(part.resource).label,
             "part": part,
-            "share": round(100 * part.touched / part.total) if part.total else 100,
             "untouched": [
                 (held.title(key), key[1], document_url(build, key))
                 for key in part.untouched[:MOST_LISTED]
@@ -72,11 +72,10 @@ def coverage(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 def _ran(build: Build, tests: list[SuiteTest]) -> dict[int, Ran]:
     """Return what each test went through when it last ran on a build's content, by its key."""
-    found: dict[int, Ran] = {}
-    results = RunResult.objects.filter(test__in=tests, run__content=build.content).order_by("id")
-    for test, edges, rules in results.values_list("test", "edges", "rules"):
-        found[test] = Ran(list(edges), rules)
-    return found
+    rows = RunResult.objects.filter(test__in=tests, run__content=build.content)
+    newest = rows.order_by().values("test").annotate(last=Max("pk")).values("last")
+    held = RunResult.objects.filter(pk__in=newest).values_list("test", "edges", "rules")
+    return {test: Ran(list(edges), rules) for test, edges, rules in held}
 
 
 def _base(request: HttpRequest, build: Build) -> Side | None:
@@ -109,6 +108,7 @@ def _concerned(
         {str(pk): one for pk, one in ran.items()},
     )
     reached = {key for keys in found.values() for key in keys}
+    unreached = [row for row in rows if row.key not in reached]
     suites: dict[Suite, list[tuple[SuiteTest, list[str], int]]] = {}
     for name, keys in found.items():
         test = by_key[name]
@@ -119,9 +119,9 @@ def _concerned(
         "changed": len(rows),
         "concerned": sorted(suites.items(), key=lambda pair: pair[0].name),
         "concerned_total": len(found),
+        "unreached_total": len(unreached),
         "unreached": [
             (kind_of(row.resource.name), row.title, row.kind.value, row.id)
-            for row in rows
-            if row.key not in reached
-        ][:MOST_LISTED],
+            for row in unreached[:MOST_LISTED]
+        ],
     }

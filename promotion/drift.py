@@ -53,11 +53,12 @@ def check_due() -> list[Environment]:
     return done
 
 
-def check(environment: Environment, *, close: bool = False) -> Watch:
+def check(environment: Environment, *, close: bool = False, mends: bool = True) -> Watch:
     """Check one environment, and return how that went; what was found is the open `Drift`.
 
-    `close` compares everything even where nothing seems to have been written. Nothing is checked
-    while a promotion runs: it proves by itself what it leaves.
+    `close` compares everything even where nothing seems to have been written. Unless it `mends`, it
+    leaves write blocks that are not as recorded. Nothing is checked while a promotion runs: it
+    proves by itself what it leaves.
     """
     watch, _made = Watch.objects.get_or_create(environment=environment)
     live = StoredGeneration.live_in(environment)
@@ -74,7 +75,8 @@ def check(environment: Environment, *, close: bool = False) -> Watch:
             if not _keep(environment, live, found):
                 # Another generation went live meanwhile.
                 return watch
-            _keep_lock(environment, live, found, writer)
+            if mends:
+                _keep_lock(environment, live, found, writer)
             watch.looked_at, watch.marker, watch.seen = now, live.marker, seen
         watch.problem = ""
     except LeaseHeld:

@@ -121,6 +121,8 @@ def _said(content: DatabaseContent, resource: str, change: DocumentChange) -> li
     """Return what was changed in words; nothing of what is new or gone, where its name says all."""
     if change.before is None or change.after is None:
         return []
+    if max(change.before.size, change.after.size) > comparison.LARGEST_IN_A_LIST:
+        return []
     details = comparison.details(content, content, resource, change)
     return [one.text for one in details.main or details.aside][:MOST_SAID]
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F, Max
+
 from promotion.models import Build, Suite, SuiteRun
 
 
@@ -47,10 +49,12 @@ def proofs(build: Build) -> list[Proof]:
     suites = list(Suite.objects.in_use().filter(environment=build.environment_id))
     newest: dict[int, SuiteRun] = {}
     if suites:
-        runs = SuiteRun.objects.filter(suite__in=suites, content=build.content)
-        for run in runs.select_related("suite", "requested_by").order_by("id"):
-            if run.suite_version == run.suite.version:
-                newest[run.suite_id] = run
+        runs = SuiteRun.objects.filter(
+            suite__in=suites, content=build.content, suite_version=F("suite__version")
+        )
+        last = runs.order_by().values("suite").annotate(last=Max("pk")).values("last")
+        held = SuiteRun.objects.filter(pk__in=last).select_related("suite", "requested_by")
+        newest = {run.suite_id: run for run in held}
     return [Proof(suite, newest.get(suite.pk)) for suite in suites]
 
 

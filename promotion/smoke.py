@@ -13,7 +13,7 @@ from accounts.roles import Verb
 from environments.collector import Collector, CollectorError
 from environments.elastic import ElasticError
 from environments.models import Environment
-from promotion.beginning import refuse
+from promotion.beginning import refuse, running_in
 from promotion.drift import check
 from promotion.engine.errors import PromotionError
 from promotion.engine.plan import names_of
@@ -63,7 +63,11 @@ def run_smoke_check(smoke: SmokeCheck) -> SmokeCheck:
         return smoke
     target = smoke.promotion.environment
     results = [_names(target), _content(target), _health(target)]
-    held = all(one["ok"] for one in results)
+    if problem := smoke_problem(smoke.promotion):
+        # Something else went live meanwhile: what was seen is of that.
+        results.append(_told("Generation", problem, ok=False))
+    # What was not asked for is neither sound nor not.
+    held = all(one["ok"] is not False for one in results)
     smoke.results = results
     smoke.status = SmokeCheck.Status.PASSED if held else SmokeCheck.Status.FAILED
     smoke.finished_at = timezone.now()
@@ -72,7 +76,7 @@ def run_smoke_check(smoke: SmokeCheck) -> SmokeCheck:
     return smoke
 
 
-def _told(what: str, words: str, *, ok: bool) -> dict[str, Any]:
+def _told(what: str, words: str, *, ok: bool | None) -> dict[str, Any]:
     return {"what": what, "ok": ok, "words": words}
 
 
@@ -103,7 +107,12 @@ def _names(target: Environment) -> dict[str, Any]:
 
 def _content(target: Environment) -> dict[str, Any]:
     """What is served has the digests of what was promoted."""
-    watch = check(target, close=True)
+    since = timezone.now()
+    watch = check(target, close=True, mends=False)
+    if watch.looked_at is None or watch.looked_at < since:
+        running = running_in(target)
+        why = watch.problem or (f"{running} is running." if running else "It moved meanwhile.")
+        return _told("Content", f"It was not looked at: {why} Check it again.", ok=False)
     if watch.problem:
         return _told("Content", watch.problem, ok=False)
     if (drift := Drift.open_in(target)) is not None:
@@ -115,7 +124,7 @@ def _health(target: Environment) -> dict[str, Any]:
     """Tracardi answers."""
     if not target.api_url:
         words = "Not asked: the administrator gave no address of Tracardi's API."
-        return _told("Tracardi", words, ok=True)
+        return _told("Tracardi", words, ok=None)
     try:
         words = Collector(target.api_url, settings.WORKFLOW_ANSWER_SECONDS).health()
     except CollectorError as error:

@@ -58,7 +58,7 @@ class FilesField(forms.FileField):
     widget = ManyFiles
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        given = data if isinstance(data, list | tuple) else [data]
+        given = data if isinstance(data, list | tuple) and data else [None]
         files = [super(FilesField, self).clean(one, initial) for one in given]
         if len(files) > MOST_FILES:
             raise forms.ValidationError(f"More than {MOST_FILES} files at once.")

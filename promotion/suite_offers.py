@@ -1,5 +1,6 @@
 """What a form of workflow tests offers: what staging really has, and its recent sessions."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,10 +9,11 @@ from urllib.parse import quote
 
 from environments.documents import title
 from environments.elastic import connect
-from environments.flowgraph import shown
+from environments.flowgraph import member, shown
 from environments.marks import TEST_MARK
 from environments.masking import masked
 from environments.models import Environment
+from promotion.engine.observed import texts
 from promotion.engine.workflow import MOST_EVENTS, Kind
 from promotion.suite_running import rule_names
 
@@ -85,7 +87,7 @@ def offers(environment: Environment) -> Offers:
 
 def _offer(resource: str, doc_id: str, source: Mapping[str, Any]) -> Offer:
     known_as = source.get("machine_name") if resource == "segment" else None
-    return Offer(str(known_as or doc_id), shown(title(doc_id, source)))
+    return Offer(shown(str(known_as or doc_id)), shown(title(doc_id, source)))
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,15 @@ def recent_sessions(environment: Environment) -> list[Session]:
     by_session: dict[str, list[dict[str, Any]]] = {}
     for hit in _search(environment, "event", body)["hits"]["hits"]:
         source = hit["_source"]
-        if session := _id(source, "session"):
+        session = member(source, "session", "id")
+        # One that cannot be asked for again is nobody's to record.
+        if isinstance(session, str) and session and session == shown(session):
             by_session.setdefault(session, []).append(source)
     return [
         Session(
             session,
             _id(some[0], "source"),
-            [str(one.get("type", "")) for one in _sent(reversed(some))],
+            [_type(one) for one in _sent(reversed(some))],
             _moment(some[0]),
         )
         for session, some in list(by_session.items())[:MOST_SESSIONS]
@@ -150,7 +154,7 @@ def recorded(environment: Environment, session: str) -> dict[str, Any] | None:
     expect: dict[str, Any] = {
         Kind.FLOW.value: sorted(ran["flows"]),
         Kind.RULE.value: sorted(one for one, name in names.items() if name in ran["rules"]),
-        Kind.EVENT.value: sorted({str(one["type"]) for one in events} & RAISED_BY_ITSELF),
+        Kind.EVENT.value: sorted({_type(one) for one in events} & RAISED_BY_ITSELF),
         Kind.NO_ERROR.value: True,
     }
     return {
@@ -158,28 +162,37 @@ def recorded(environment: Environment, session: str) -> dict[str, Any] | None:
         "source": _id(sent[0], "source"),
         "profile": "new",
         "events": [
-            {"type": str(one.get("type", "")), "properties": one.get("properties") or {}}
-            for one in sent[:MOST_EVENTS]
+            {"type": _type(one), "properties": _properties(one)} for one in sent[:MOST_EVENTS]
         ],
         "expect": expect,
     }
 
 
 def _sent(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [one for one in events if one.get("type") not in RAISED_BY_ITSELF]
+    return [one for one in events if _type(one) not in RAISED_BY_ITSELF]
+
+
+def _type(event: Mapping[str, Any]) -> str:
+    return shown(str(event.get("type") or ""))
+
+
+def _properties(event: Mapping[str, Any]) -> dict[str, Any]:
+    held = event.get("properties")
+    # As a page can hold it: half a character in a text becomes a question mark.
+    found = json.loads(shown(json.dumps(held, ensure_ascii=False))) if held else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _processed(events: Sequence[Mapping[str, Any]], what: str) -> set[str]:
     found: set[str] = set()
     for one in events:
-        processed = (one.get("metadata") or {}).get("processed_by") or {}
-        found |= set(map(str, processed.get(what) or ()))
+        found |= set(texts(member(one, "metadata", "processed_by", what)))
     return found
 
 
 def _id(source: Mapping[str, Any], what: str) -> str:
     held = source.get(what)
-    return str(held.get("id") or "") if isinstance(held, Mapping) else ""
+    return shown(str(held.get("id") or "")) if isinstance(held, Mapping) else ""
 
 
 def _moment(source: Mapping[str, Any]) -> datetime | None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -17,9 +18,10 @@ from environments.browser import as_text, browsable
 from environments.browser import document as read_document
 from environments.documents import DocumentError, parse
 from environments.elastic import ElasticError
-from environments.masking import masked, shown
+from environments.flowgraph import shown
+from environments.masking import masked
 from environments.models import Environment
-from environments.pictures import FlowView, followed_flow
+from environments.pictures import followed_flow
 from promotion.common import done, signed_in
 from promotion.engine.run_diff import compare_runs, counted
 from promotion.models import Build, Review, RunResult, Suite, SuiteRun
@@ -27,6 +29,9 @@ from promotion.sides import of_build
 from promotion.suite_runs import cancel_run, request_run
 from promotion.suite_views import run_url, suite_for, suite_url
 
+AS_IT_IS_NOW: Final = "As staging has it now: this run counts for no build."
+# So many builds that a run counts for are named.
+BUILDS_SHOWN: Final = 5
 # So many earlier runs are offered to compare with, and so many flows are drawn of one test.
 OFFERED: Final = 20
 MOST_FLOWS: Final = 20
@@ -66,6 +71,9 @@ def run_again(request: HttpRequest, pk: int) -> HttpResponse:
     passed = run.results.filter(status=RunResult.Status.PASSED).values_list("test", flat=True)
     # One that the run never came to did not pass either.
     names = {one.name for one in run.tests if one.pk not in set(passed)}
+    if not names:
+        messages.info(request, "All of its tests passed. There is nothing to run again.")
+        return HttpResponseRedirect(run_url(run))
     return _asked(request, run.suite, names)
 
 
@@ -88,7 +96,8 @@ def suite_run(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one run; htmx asks for its moving part alone."""
     run = get_object_or_404(visible_runs(request), pk=pk)
     partial = bool(getattr(request, "htmx", False))
-    results = {one.test_id: one for one in run.results.select_related("test")}
+    held = run.results.select_related("test").defer("exchange")
+    results = {one.test_id: one for one in held}
     # The first without a result is the one that runs.
     rows = [(test, results.get(test.pk)) for test in run.tests]
     current = next((test.pk for test, result in rows if result is None), None)
@@ -108,7 +117,8 @@ def suite_run(request: HttpRequest, pk: int) -> HttpResponse:
         passed=statuses.count(RunResult.Status.PASSED),
         not_passed=len(rows) - statuses.count(RunResult.Status.PASSED),
         may_run=may_run,
-        builds=list(_builds(run)),
+        builds=list(_builds(run)[: BUILDS_SHOWN + 1]),
+        most_builds=f":{BUILDS_SHOWN}",
         **({} if partial or run.is_active else _compared(request, run, results)),
     )
 
@@ -116,6 +126,7 @@ def suite_run(request: HttpRequest, pk: int) -> HttpResponse:
 def _builds(run: SuiteRun) -> QuerySet[Build]:
     """Return the builds that a run counts for, the newest first."""
     rows = Build.objects.filter(environment=run.environment, content=run.content)
+    rows = rows.select_related("environment")
     return (rows if run.content else rows.none()).order_by("-number")
 
 
@@ -125,16 +136,22 @@ def _compared(
     """Return the run beside another one: that of the last approved build, unless one is chosen."""
     earlier = SuiteRun.objects.filter(suite=run.suite, pk__lt=run.pk, is_whole=True)
     earlier = earlier.exclude(status__in=SuiteRun.ACTIVE).order_by("-id")
-    approved = Review.objects.filter(
-        environment=run.environment, verdict=Review.Verdict.APPROVED
-    ).values("content")
+    approved_contents = (
+        Review.objects.filter(environment=run.environment, verdict=Review.Verdict.APPROVED)
+        .order_by("-id")
+        .values_list("content", flat=True)
+    )
     wanted, words = request.GET.get("against", ""), ""
     base: SuiteRun | None
     if wanted.isdecimal() and len(wanted) < 18:
         base = get_object_or_404(SuiteRun, suite=run.suite, pk=int(wanted))
     else:
-        base = earlier.filter(content__in=approved).exclude(content="").first()
-        words = "the last approved build" if base is not None else ""
+        last = approved_contents.first()
+        base = earlier.filter(content=last).first() if last else None
+        words = "of the last approved build" if base is not None else ""
+        if base is None and approved_contents:
+            base = earlier.filter(content__in=approved_contents).exclude(content="").first()
+            words = "of a build that was approved" if base is not None else ""
         base = base or earlier.first()
     if base is None:
         return {}
@@ -159,6 +176,7 @@ def run_result(request: HttpRequest, pk: int, result: int) -> HttpResponse:
     places = list(run.results.values_list("pk", flat=True))
     here = places.index(shown_result.pk)
     flows = sorted(shown_result.edges)
+    drawn = _Flows(run)
     return show(
         request,
         "promotion/suite_result.html",
@@ -167,7 +185,7 @@ def run_result(request: HttpRequest, pk: int, result: int) -> HttpResponse:
         result=shown_result,
         test=shown_result.test.test,
         flows=[
-            _flow(run, flow, shown_result.edges[flow], n)
+            drawn.view(flow, shown_result.edges[flow], n)
             for n, flow in enumerate(flows[:MOST_FLOWS])
         ],
         flows_more=max(0, len(flows) - MOST_FLOWS),
@@ -185,28 +203,41 @@ def run_result(request: HttpRequest, pk: int, result: int) -> HttpResponse:
     )
 
 
-def _flow(run: SuiteRun, flow: str, edges: list[str], place: int) -> dict[str, Any]:
-    """Return one flow with what ran of it, as the run's build has it, or staging has it now."""
-    build = _builds(run).first()
-    name, version, note = flow, None, ""
-    try:
-        if build is not None:
-            side = of_build(build)
-            entry = side.tree("flow").by_id.get(flow)
-            if entry is not None:
-                name = entry.title
-                version = masked("flow", parse(side.content.source(entry.oid))).get("production")
-        else:
-            note = "As staging has it now: this run counts for no build."
-            kind = browsable(run.environment, "flow")
-            found = (
-                read_document(run.environment, kind, flow, ("draft", "backup")) if kind else None
-            )
-            if found is not None:
-                name, version = str(found.get("name") or flow), found.get("production")
-    except (DocumentError, ElasticError) as error:
-        note = str(error)
-    view: FlowView | None = None
-    if isinstance(version, Mapping):
-        view = followed_flow(version, edges, prefix=f"flow-{place}")
-    return {"id": flow, "name": shown(name), "view": view, "note": note}
+class _Flows:
+    """Flows as a run's build has them, or as staging has them now; each is looked for once."""
+
+    def __init__(self, run: SuiteRun) -> None:
+        self._run = run
+        build = _builds(run).first()
+        self._side = of_build(build) if build is not None else None
+        # What keeps staging from being read: then it is not asked for the next one.
+        self._problem = ""
+
+    def view(self, flow: str, edges: list[str], place: int) -> dict[str, Any]:
+        """Return one flow with what ran of it."""
+        note = "" if self._side is not None else AS_IT_IS_NOW
+        try:
+            name, version = self._version(flow)
+        except (DocumentError, ElasticError) as error:
+            name, version, note = flow, None, str(error)
+            if isinstance(error, ElasticError):
+                self._problem = note
+        view = None
+        if isinstance(version, Mapping):
+            view = followed_flow(version, edges, prefix=f"flow-{place}")
+        return {"id": flow, "name": shown(name), "view": view, "note": note}
+
+    def _version(self, flow: str) -> tuple[str, object]:
+        if self._side is not None:
+            entry = self._side.tree("flow").by_id.get(flow)
+            if entry is None:
+                return flow, None
+            source = parse(self._side.content.source(entry.oid))
+            return entry.title, masked("flow", source).get("production")
+        kind = browsable(self._run.environment, "flow")
+        if kind is None or self._problem:
+            return flow, None
+        found = read_document(self._run.environment, kind, flow, ("draft", "backup"))
+        if found is None:
+            return flow, None
+        return str(found.get("name") or flow), found.get("production")

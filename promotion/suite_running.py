@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -17,9 +18,10 @@ from environments.models import Environment
 from promotion.changes import changes_since
 from promotion.cluster import ClusterReader
 from promotion.engine.errors import PromotionError
-from promotion.engine.observed import flows_ran, judge, rules_fired
+from promotion.engine.observed import Observation, clean, flows_ran, judge, rules_fired
 from promotion.journal import DEFECT
 from promotion.models import Build, RunResult, SuiteRun, SuiteTest
+from promotion.outcomes import told
 from promotion.suite_runs import CANCELLED, address_problem, end_run, end_stale
 from promotion.visiting import Pace, Visit, Visitor, new_session
 
@@ -62,7 +64,9 @@ def run_suite(run: SuiteRun) -> SuiteRun:
         if problem := address_problem(environment):
             return _end(run, SuiteRun.Status.ERRORED, f"{problem} Nothing was sent.")
         before = _held(environment)
-        status, words = _run_tests(run, run.tests)
+        visitor = _visitor(run)
+        _let_caches_end(before, visitor)
+        status, words = _run_tests(run, run.tests, visitor)
         _bind(run, before, _held(environment))
         return _end(run, status, words)
     except _CancelledError:
@@ -74,8 +78,23 @@ def run_suite(run: SuiteRun) -> SuiteRun:
         return _end(run, SuiteRun.Status.ERRORED, str(DEFECT))
 
 
-def _run_tests(run: SuiteRun, tests: Sequence[SuiteTest]) -> tuple[SuiteRun.Status, str]:
-    visitor, unanswered = _visitor(run), 0
+def _let_caches_end(before: Build | None, visitor: Visitor) -> None:
+    """Wait until Tracardi reads what a build holds: it keeps rules for a while (docs/tracardi.md).
+
+    What staging holds was there when the build was captured, at the latest.
+    """
+    if before is None:
+        return
+    due = before.captured_at + timedelta(seconds=settings.WORKFLOW_CACHE_SECONDS)
+    while (left := (due - timezone.now()).total_seconds()) > 0:
+        visitor.alive()
+        time.sleep(min(left, 0.5))
+
+
+def _run_tests(
+    run: SuiteRun, tests: Sequence[SuiteTest], visitor: Visitor
+) -> tuple[SuiteRun.Status, str]:
+    unanswered = 0
     for place, kept in enumerate(tests, 1):
         result = _run_test(run, kept, visitor, place)
         unanswered = unanswered + 1 if result.status == RunResult.Status.ERRORED else 0
@@ -95,7 +114,9 @@ def _visitor(run: SuiteRun) -> Visitor:
 
     def alive() -> None:
         nonlocal beaten
-        if SuiteRun.objects.filter(pk=run.pk, cancel_requested=True).exists():
+        # One that stood still too long was ended meanwhile: it sends nothing more.
+        going = SuiteRun.objects.filter(pk=run.pk, status=SuiteRun.Status.RUNNING)
+        if not going.filter(cancel_requested=False).exists():
             raise _CancelledError
         if time.monotonic() - beaten > _BEAT_SECONDS:
             beaten = time.monotonic()
@@ -136,12 +157,19 @@ def _run_test(run: SuiteRun, kept: SuiteTest, visitor: Visitor, place: int) -> R
             message = f"{', '.join(visit.seen.missing)} did not come in time."
     except CollectorError as error:
         status, message = RunResult.Status.ERRORED, str(error)
+    except (_CancelledError, ElasticError, PromotionError):
+        raise
+    except Exception:
+        # One visit that nobody expected must not lose what the others show.
+        log.exception("suite.test_defect", run=run.pk, test=kept.pk)
+        status, message, outcomes = RunResult.Status.ERRORED, str(DEFECT), []
+        visit.seen = Observation(())
     return RunResult.objects.create(
         run=run,
         test=kept,
         status=status,
-        message=message,
-        outcomes=[one.to_dict() for one in outcomes],
+        message=clean(message),
+        outcomes=[told(one) for one in outcomes],
         exchange=json.dumps([masked("event", one) for one in visit.exchange]),
         edges=flows_ran(visit.seen),
         rules=rules_fired(visit.seen),
@@ -158,8 +186,11 @@ def _held(environment: Environment) -> Build | None:
 
 
 def _bind(run: SuiteRun, before: Build | None, after: Build | None) -> None:
-    """Let a run count for what staging held before and after, where that is one build's content."""
-    if before is None or after is None or before.content != after.content:
+    """Let a run count for what staging held before and after, where that is one and the same build.
+
+    Of two with one content staging was another in between.
+    """
+    if before is None or after is None or before.pk != after.pk:
         return
     if run.is_whole:
         run.content = after.content

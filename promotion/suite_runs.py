@@ -35,11 +35,7 @@ def address_problem(environment: Environment, *, looks_up: bool = True) -> str:
         return f"{environment} is production, where no visit is ever sent."
     if not environment.api_url:
         return f"{environment} has no address of Tracardi's API. The administrator sets it."
-    if looks_up and (other := environment.served_by_production()) is not None:
-        return (
-            f"The address of {environment}'s API is that of {other}, where no visit is ever sent."
-        )
-    return ""
+    return environment.production_problem() if looks_up else ""
 
 
 def request_run(
@@ -61,7 +57,7 @@ def request_run(
     if not problem and suite.retired_at is not None:
         problem = f"{suite} was retired."
     if not problem and not chosen:
-        problem = f"{suite} has no such test to run." if only else f"{suite} has no test to run."
+        problem = f"{suite} has no {'such ' if only is not None else ''}test to run."
     if not problem:
         end_stale()
         try:
@@ -71,7 +67,7 @@ def request_run(
                     suite=suite,
                     suite_version=suite.version,
                     chosen=chosen,
-                    is_whole=len(chosen) == len(tests),
+                    is_whole=only is None,
                     status=SuiteRun.Status.RUNNING if here else SuiteRun.Status.WAITING,
                     requested_by=actor.user,
                 )

@@ -1,6 +1,6 @@
 """Workflow tests as pages: write one, change it, record it from a session, take it out."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -13,6 +13,7 @@ from accounts.web import console_page, forbidden, show
 from environments.elastic import ElasticError
 from promotion.common import done, signed_in
 from promotion.engine.errors import RuleBroken
+from promotion.engine.workflow import MOST_EVENTS
 from promotion.models import Suite, SuiteTest
 from promotion.suite_forms import VersionForm
 from promotion.suite_offers import Offers, offers, recent_sessions, recorded
@@ -29,6 +30,9 @@ from promotion.workflow_forms import (
     draft_sent,
     offer_list,
 )
+
+# All that the form offers.
+LISTED: Final = sorted({*OFFERED.values(), "event-source"})
 
 
 @console_page
@@ -50,7 +54,7 @@ def change_test(request: HttpRequest, pk: int, test: int) -> HttpResponse:
 
 def _test_page(request: HttpRequest, suite: Suite, kept: SuiteTest | None) -> HttpResponse:
     verdict = may(signed_in(request), Verb.CAPTURE, suite.environment)
-    is_current = suite.retired_at is None and (kept is None or kept.replaced_in is None)
+    is_current = kept is None or kept.replaced_in is None
     if not verdict and (request.method == "POST" or kept is None):
         return forbidden(request, verdict, ACTION, suite)
     try:
@@ -61,10 +65,9 @@ def _test_page(request: HttpRequest, suite: Suite, kept: SuiteTest | None) -> Ht
     data = request.POST if request.method == "POST" else None
     more = data.get("more", "") if data is not None else ""
     if data is not None and more in {EVENTS, EXPECTED}:
-        form = WorkflowTestForm(None, offers=offered, draft=draft_sent(data, more))
+        form = WorkflowTestForm(None, draft=draft_sent(data, more))
     elif data is not None:
-        # What was chosen stays a choice, whatever staging has by now.
-        form = WorkflowTestForm(data, offers=offered, draft=draft_sent(data, ""))
+        form = WorkflowTestForm(data, draft=draft_sent(data, ""))
         if (test := form.test()) is not None:
             try:
                 keep_test(
@@ -73,20 +76,19 @@ def _test_page(request: HttpRequest, suite: Suite, kept: SuiteTest | None) -> Ht
                     test,
                     version=form.cleaned_data["version"],
                     was=kept.name if kept is not None else "",
+                    is_new=kept is None,
                 )
             except RuleBroken as error:
                 # What was written stays; sent again, it stands on what is shown now.
                 suite.refresh_from_db()
                 problem = str(error)
-                form = WorkflowTestForm(
-                    None, offers=offered, draft=draft_sent(data, "").on(suite.version)
-                )
+                form = WorkflowTestForm(None, draft=draft_sent(data, "").on(suite.version))
             else:
                 return HttpResponseRedirect(suite_url(suite))
     else:
         draft, trouble = _draft(request, suite, kept)
         problem = problem or trouble
-        form = WorkflowTestForm(None, offers=offered, draft=draft)
+        form = WorkflowTestForm(None, draft=draft)
     return show(
         request,
         "promotion/suite_test.html",
@@ -97,10 +99,11 @@ def _test_page(request: HttpRequest, suite: Suite, kept: SuiteTest | None) -> Ht
         form=form,
         added=more,
         problem=problem,
-        lists=[(offer_list(name), offered.of(name)) for name in sorted({*OFFERED.values()})],
+        lists=[(offer_list(name), offered.of(name)) for name in LISTED],
         list_of={kind.value: offer_list(name) for kind, name in OFFERED.items()},
         partial=offered.partial,
-        may_change=bool(verdict) and is_current,
+        # What was written stays on the page, also where another version came first.
+        may_change=bool(verdict) and suite.retired_at is None and (is_current or data is not None),
         yaml=dump(kept.test) if kept is not None else "",
         version_form=VersionForm(initial={"version": suite.version}),
         versions=suite.kept.filter(name=kept.name).order_by("-id").select_related("made_by")
@@ -122,6 +125,11 @@ def _draft(request: HttpRequest, suite: Suite, kept: SuiteTest | None) -> tuple[
             if found is None:
                 raise Http404
             facts = found
+            if len(found["events"]) == MOST_EVENTS:
+                problem = (
+                    f"Of this session only the first {MOST_EVENTS} events were taken: look at what "
+                    "is expected."
+                )
     elif (copied := request.GET.get("copy", "")).isdecimal() and len(copied) < 18:
         facts = get_object_or_404(suite.kept, pk=int(copied)).test.to_dict()
         facts["name"] = f"{facts['name']} (copy)"

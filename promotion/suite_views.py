@@ -93,8 +93,8 @@ def suites(request: HttpRequest) -> HttpResponse:
 def new_suite(request: HttpRequest) -> HttpResponse:
     """Make an empty suite."""
     environments = changeable(request)
-    if not environments:
-        verdict = may(signed_in(request), Verb.CAPTURE)
+    verdict = may(signed_in(request), Verb.CAPTURE)
+    if not environments and not verdict:
         return forbidden(request, verdict, "suite.change")
     data = request.POST if request.method == "POST" else None
     form = SuiteForm(data, environments, request.GET.get("environment", ""))
@@ -126,7 +126,8 @@ def _suite_page(request: HttpRequest, shown: Suite, import_form: ImportForm | No
     user, environment = signed_in(request), shown.environment
     tests = list(shown.tests.select_related("made_by"))
     newest = RunResult.objects.filter(test__in=tests).values("test").annotate(last=Max("pk"))
-    results = RunResult.objects.select_related("run").in_bulk([row["last"] for row in newest])
+    held = RunResult.objects.select_related("run").defer("exchange")
+    results = held.in_bulk([row["last"] for row in newest])
     by_test = {result.test_id: result for result in results.values()}
     runs = listing(request, shown.runs.select_related("requested_by"), size=RUNS_LISTED)
     is_in_use = shown.retired_at is None

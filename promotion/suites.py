@@ -45,12 +45,19 @@ def make_suite(actor: Actor, environment: Environment, name: str) -> Suite:
 
 
 def keep_test(
-    actor: Actor, suite: Suite, test: WorkflowTest, *, version: int, was: str = ""
+    actor: Actor,
+    suite: Suite,
+    test: WorkflowTest,
+    *,
+    version: int,
+    was: str = "",
+    is_new: bool = False,
 ) -> SuiteTest:
     """Add a test to a suite, or replace the one of its name, and return it.
 
     `version` is the suite's that the actor was shown. `was` is the name of the test that this one
-    replaces, where it is renamed. A test that changes nothing makes no version.
+    replaces, where it is renamed; one that `is_new` replaces none. A test that changes nothing
+    makes no version.
 
     Raises:
         NotAllowedError: the actor may not.
@@ -62,6 +69,8 @@ def keep_test(
         before = held.tests.filter(name=was or test.name).first()
         if was and before is None:
             problem = problem or f"{held} has no test {was}."
+        if is_new and before is not None:
+            problem = problem or f"{held} has a test {test.name}. Give this one its own name."
         if was and was != test.name and held.tests.filter(name=test.name).exists():
             problem = problem or f"{held} has another test {test.name}. Give this one its own name."
         if before is None and held.tests.count() >= MOST_TESTS:
@@ -191,10 +200,13 @@ def retire_suite(actor: Actor, suite: Suite, *, version: int) -> None:
         RuleBroken: the suite was changed meanwhile, or is retired already.
     """
     _user(actor, suite.environment)
+    suite.refresh_from_db(fields=["requirement"])
     if suite.requirement != Suite.Requirement.NOTHING:
         authorise(actor, Verb.MANAGE, ACTION, suite.environment)
     with transaction.atomic():
         held, problem = _locked(suite, version)
+        if held.requirement != suite.requirement:
+            problem = problem or f"What {held} asks of an approval was changed meanwhile."
         if not problem:
             held.retired_at = timezone.now()
             held.save(update_fields=["retired_at"])
@@ -232,7 +244,9 @@ def _user(actor: Actor, environment: Environment) -> User:
 
 
 def _locked(suite: Suite, version: int) -> tuple[Suite, str]:
-    held = Suite.objects.select_for_update().select_related("environment").get(pk=suite.pk)
+    # The suite alone: who renames one holds its environment first.
+    rows = Suite.objects.select_for_update(of=("self",)).select_related("environment")
+    held = rows.get(pk=suite.pk)
     if held.retired_at is not None:
         return held, f"{held} was retired."
     if held.version != version:

@@ -187,7 +187,8 @@ def promotion(request: HttpRequest, pk: int) -> HttpResponse:
     cancellable = shown.is_active and shown.switching_at is None and not shown.cancel_requested
     partial = bool(getattr(request, "htmx", False))
     template = "promotion/progress.html" if partial else "promotion/promotion.html"
-    if partial and request.htmx.target == "smoke":  # type: ignore[attr-defined]
+    sees_steps = bool(may(user, Verb.VIEW_PROMOTION, shown))
+    if partial and sees_steps and request.htmx.target == "smoke":  # type: ignore[attr-defined]
         template = "promotion/smoke.html"
     return show(
         request,
@@ -203,7 +204,7 @@ def promotion(request: HttpRequest, pk: int) -> HttpResponse:
         smoke_reason=smoke_problem(shown),
         may_cancel=cancellable and bool(may(user, Verb.PROMOTE, shown)),
         may_see_batch=bool(may(user, Verb.PROMOTE)),
-        may_see_steps=bool(may(user, Verb.VIEW_PROMOTION, shown)),
+        may_see_steps=sees_steps,
         may_see_build=bool(may(user, Verb.VIEW_BUILD, shown.build)) if shown.build else False,
     )
 

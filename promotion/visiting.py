@@ -76,7 +76,8 @@ class Visitor:
             visit.exchange[-1]["answer"] = answer
             answers.append(answer)
             # Tracardi may know the visitor by another id from its first event on.
-            profile = str((answer.get("profile") or {}).get("id") or profile)
+            known = answer.get("profile")
+            profile = str((known.get("id") if isinstance(known, Mapping) else None) or profile)
         visit.seen = self._observe(test, visit.session, profile, answers)
 
     def _observe(
@@ -92,7 +93,7 @@ class Visitor:
             logs = self._documents("console-log", {"terms": {"event_id": ids}}) if ids else []
             found = self._documents("profile", {"term": {"id": profile}}) if profile else []
             missing = [f"the event {kind}" for kind in not_seen(test, events)]
-            if test.profile is Profile.NEW and not found:
+            if (profile or test.profile is Profile.NEW) and not found:
                 missing = [*missing, "the profile"]
             seen = Observation(
                 answers, events, found[0] if found else None, logs, self.rules, missing

@@ -25,8 +25,10 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
         for key, _value in node.value:
+            if not isinstance(key.value, str):
+                raise BadWorkflowError(f"{_line(key)}: that is no name of a field.")
             if key.value in seen:
-                raise BadWorkflowError(f"{_line(key)}: {str(key.value)[:60]!r} stands there twice.")
+                raise BadWorkflowError(f"{_line(key)}: {key.value[:60]!r} stands there twice.")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -59,6 +61,11 @@ def load(text: str) -> WorkflowTest:
         where = f"Line {mark.line + 1}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise BadWorkflowError(f"{where}that is no YAML: {problem}.") from error
+    except BadWorkflowError:
+        raise
     except RecursionError as error:
         raise BadWorkflowError("The file is nested too deep.") from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # A day that there is not, a number of ten thousand digits, a tag that does not fit.
+        raise BadWorkflowError("It holds a value that cannot be read; put it in quotes.") from error
     return WorkflowTest.from_dict(raw)

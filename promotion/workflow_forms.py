@@ -12,6 +12,7 @@ from typing import Any, Final
 from django import forms
 from django.http import QueryDict
 
+from environments.masking import is_masked
 from promotion.engine.workflow import (
     LONGEST_NAME,
     LONGEST_TEXT,
@@ -23,7 +24,6 @@ from promotion.engine.workflow import (
     Profile,
     WorkflowTest,
 )
-from promotion.suite_offers import Offers
 from promotion.workflow_files import LARGEST
 
 KIND_WORDS: Final[Mapping[Kind, str]] = {
@@ -107,7 +107,7 @@ class ExpectationRow(forms.Form):
     value = forms.CharField(
         label="Value",
         required=False,
-        max_length=LONGEST_TEXT,
+        max_length=LARGEST,
         widget=forms.TextInput(attrs={"spellcheck": "false"}),
     )
 
@@ -146,8 +146,10 @@ def read_value(text: str) -> Any:
 
 def written_value(value: Any) -> str:
     """Return what `read_value` reads as that value."""
-    if isinstance(value, str) and read_value(value) == value:
-        return value
+    # One that a field would not change, and that reads as itself.
+    kept = isinstance(value, str) and value and value == " ".join(value.split())
+    if kept and read_value(value) == value:
+        return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -198,7 +200,7 @@ def draft_of(test: Mapping[str, Any], version: int) -> Draft:
     return Draft(
         {"version": version, "profile": Profile.NEW.value, **test},
         events or [{}],
-        expected or [{"kind": Kind.FLOW.value}, {"kind": Kind.NO_ERROR.value}],
+        expected or [{}, {"kind": Kind.NO_ERROR.value}],
     )
 
 
@@ -210,10 +212,11 @@ def draft_sent(data: QueryDict, more: str) -> Draft:
         (EXPECTED, ("kind", "subject", "value"), MOST_EXPECTED),
     ):
         total = data.get(f"{prefix}-TOTAL_FORMS", "")
-        count = min(int(total), most) if total.isascii() and total.isdigit() else 0
+        known = total.isascii() and total.isdigit() and len(total) < 6
+        count = min(int(total), most) if known else 0
+        places = sorted(range(count), key=lambda n: _place(data.get(f"{prefix}-{n}-ORDER", "")))
         found: list[dict[str, Any]] = [
-            {name: data.get(f"{prefix}-{place}-{name}", "") for name in names}
-            for place in range(count)
+            {name: data.get(f"{prefix}-{place}-{name}", "") for name in names} for place in places
         ]
         if prefix == more and count < most:
             found.append({})
@@ -229,22 +232,16 @@ class WorkflowTestForm(forms.Form):
     name = forms.CharField(
         max_length=LONGEST_NAME, help_text="What it shows, such as: A purchase makes a big spender."
     )
-    source = forms.ChoiceField()
+    source = forms.CharField(
+        max_length=LONGEST_TEXT,
+        widget=forms.TextInput(attrs={"list": offer_list("event-source")}),
+        help_text="The id of an event source, which is offered as you type.",
+    )
     profile = forms.ChoiceField(label="Who visits", choices=PROFILES, widget=forms.RadioSelect)
 
-    def __init__(self, data: QueryDict | None, *, offers: Offers, draft: Draft) -> None:
-        """Take what was sent for good, or None; what staging offers; and what was written so far.
-
-        A draft that was sent comes back unjudged.
-        """
+    def __init__(self, data: QueryDict | None, *, draft: Draft) -> None:
+        """Take what was sent for good, or None; and what was written so far, which is unjudged."""
         super().__init__(data, initial=dict(draft.facts))
-        sources = [(one.id, f"{one.title} ({one.id})") for one in offers.of("event-source")]
-        own = str(draft.facts.get("source", ""))
-        if own and own not in dict(sources):
-            sources.append((own, f"{own}, which staging does not have now"))
-        field = self.fields["source"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [("", "—"), *sources]
         rows = (None, None) if data is not None else (draft.events, draft.expected)
         self.events = EventRows(data, prefix=EVENTS, initial=rows[0])
         self.expected = ExpectationRows(data, prefix=EXPECTED, initial=rows[1])
@@ -259,8 +256,13 @@ class WorkflowTestForm(forms.Form):
             return None
         data = self.cleaned_data
         events = [row.cleaned_data for row in self.events if row.cleaned_data.get("type")]
+        if any(_holds_mask(row["properties"]) for row in events):
+            self.add_error(
+                None, "A recorded property is still masked. Fill it in, or leave it out."
+            )
+            return None
         # One without a place keeps the place that it stands at.
-        events.sort(key=lambda row: row.get("ORDER") or MOST_EVENTS)
+        events.sort(key=lambda row: MOST_EVENTS if row.get("ORDER") is None else row["ORDER"])
         try:
             return WorkflowTest.from_dict(
                 {
@@ -276,6 +278,20 @@ class WorkflowTestForm(forms.Form):
         except BadWorkflowError as error:
             self.add_error(None, str(error))
             return None
+
+
+def _holds_mask(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_mask, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_mask, value))
+    return is_masked(value)
+
+
+def _place(written: str) -> int:
+    """Return the place that a row was given; one without stays behind those that have one."""
+    known = written.isascii() and written.isdigit() and len(written) < 6
+    return int(written) if known else MOST_EVENTS
 
 
 def _expect(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

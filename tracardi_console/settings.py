@@ -152,6 +152,9 @@ DRIFT_SECONDS = env.float("DRIFT_SECONDS", default=60.0)
 # how many requests a second are sent to staging.
 WORKFLOW_ANSWER_SECONDS = env.float("WORKFLOW_ANSWER_SECONDS", default=10.0)
 WORKFLOW_WAIT_SECONDS = env.float("WORKFLOW_WAIT_SECONDS", default=15.0)
+# How long a running Tracardi may serve what was there before: it keeps rules for five seconds. A
+# run begins so long after the build was captured that it counts for.
+WORKFLOW_CACHE_SECONDS = env.float("WORKFLOW_CACHE_SECONDS", default=6.0)
 WORKFLOW_REQUESTS_PER_SECOND = env.float("WORKFLOW_REQUESTS_PER_SECOND", default=10.0)
 # How many distinct generations are kept, the live one among them; where Roll back goes, always.
 KEPT_GENERATIONS = env.int("KEPT_GENERATIONS", default=3)

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ class StandIn:
 
     `late` are the seconds until a flow's results show, by its id; None: they never do. `failing`
     flows log an error. `fault` makes the next answers wrong: time-out, half, html, redirect, reset,
-    error, other, trickle.
+    error, other, trickle, trickling-headers.
     """
 
     connection: Connection
@@ -40,6 +40,11 @@ class StandIn:
     month: str = ""
     # So many logs more are left by each event.
     noise: int = 0
+    # What the answers say, and whether they name no profile, nor is one kept.
+    answering: dict[str, Any] = field(default_factory=dict)
+    without_profile: bool = False
+    # Done once, after the first visit.
+    between: Callable[[], None] | None = None
     # A change of staging that its page offers, if any.
     change: Change | None = None
     visits: list[dict[str, Any]] = field(default_factory=list)
@@ -58,11 +63,14 @@ class StandIn:
         logs, wait = self._run(events, profile)
         if wait is not None:
             self._later(wait, events, profile, logs)
+        if self.between is not None:
+            between, self.between = self.between, None
+            between()
         return {
             "task": str(uuid.uuid4()),
             "ux": [],
-            "response": {},
-            "profile": {"id": profile["id"]},
+            "response": self.answering,
+            "profile": {} if self.without_profile else {"id": profile["id"]},
         }
 
     def _run(
@@ -104,7 +112,8 @@ class StandIn:
 
         def write() -> None:
             time.sleep(wait)
-            for name, documents in (("event", events), ("profile", [profile])):
+            profiles = [] if self.without_profile else [profile]
+            for name, documents in (("event", events), ("profile", profiles)):
                 index = self.naming.partition(name, month)
                 for one in documents:
                     self._write(index, one["id"], one)
@@ -289,6 +298,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b" ")
             except OSError:
                 break
+        return True
+
+    def _trickling_headers(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        number = 0
+        while not self.server.ended.wait(0.05):
+            try:
+                self.wfile.write(f"x-{number}: y\r\n".encode())
+            except OSError:
+                break
+            number += 1
         return True
 
     def log_message(self, format: str, *args: object) -> None:

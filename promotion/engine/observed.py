@@ -68,7 +68,7 @@ class _Facts:
 
     @classmethod
     def of(cls, test: WorkflowTest, seen: Observation) -> "_Facts":
-        types = Counter(str(one.get("type", "")) for one in seen.events)
+        types = Counter(_type(one) for one in seen.events)
         # Each of the same type that was sent is one that no flow raised.
         raised = types - Counter(sent.type for sent in test.events)
         flows, rules = _processed(seen, "flows"), _processed(seen, "rules")
@@ -80,8 +80,22 @@ def _processed(seen: Observation, what: str) -> frozenset[str]:
     found: set[str] = set()
     for one in seen.events:
         processed = _field(one, "metadata.processed_by") or {}
-        found |= set(processed.get(what) or ())
+        found |= set(texts(processed.get(what) if isinstance(processed, Mapping) else ()))
     return frozenset(found)
+
+
+def texts(value: object) -> list[str]:
+    """Return the texts of a list in a document of Tracardi's; anything else is no list."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def clean(text: str) -> str:
+    """Return a text that a database and a page can hold."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _type(event: Mapping[str, Any]) -> str:
+    return str(event.get("type") or "")
 
 
 def flows_ran(seen: Observation) -> dict[str, list[str]]:
@@ -91,7 +105,7 @@ def flows_ran(seen: Observation) -> dict[str, list[str]]:
     """
     logged = {str(log["flow_id"]) for log in seen.logs if log.get("flow_id")}
     flows = sorted(_processed(seen, "flows") | logged)
-    return {flow: sorted(edges_ran(seen.logs, flow)) for flow in flows}
+    return {clean(flow): sorted(map(clean, edges_ran(seen.logs, flow))) for flow in flows}
 
 
 def rules_fired(seen: Observation) -> list[str]:
@@ -102,7 +116,7 @@ def rules_fired(seen: Observation) -> list[str]:
 
 def not_seen(test: WorkflowTest, events: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the types of the events that were sent and are not among staging's, in order."""
-    there = Counter(str(one.get("type", "")) for one in events)
+    there = Counter(map(_type, events))
     sent = Counter(event.type for event in test.events)
     return list((sent - there).elements())
 
@@ -127,11 +141,9 @@ def _judged(one: Expectation, facts: _Facts, seen: Observation) -> Outcome:
             # Events tell the names of rules. Of two with one name nobody can say which it was.
             return _present(one, f"rule “{rule}” fires", rule, facts.rules, seen)
         case Kind.SEGMENT | Kind.NOT_SEGMENT:
-            held = frozenset(map(str, _field(seen.profile, "segments") or ()))
-            return _present(one, f"the profile is in segment {named}", one.subject, held, seen)
+            return _of_profile(one, f"the profile is in segment {named}", "segments", seen)
         case Kind.CONSENT | Kind.NOT_CONSENT:
-            held = frozenset(map(str, _field(seen.profile, "consents") or ()))
-            return _present(one, f"the profile gave consent {named}", one.subject, held, seen)
+            return _of_profile(one, f"the profile gave consent {named}", "consents", seen)
         case Kind.EVENT:
             return _present(one, f"event {named} is raised", one.subject, facts.raised, seen)
         case Kind.ANSWER:
@@ -150,6 +162,18 @@ def _judged(one: Expectation, facts: _Facts, seen: Observation) -> Outcome:
 
 
 _NEGATED: Final = frozenset({Kind.NOT_FLOW, Kind.NOT_RULE, Kind.NOT_SEGMENT, Kind.NOT_CONSENT})
+
+
+def _of_profile(one: Expectation, words: str, name: str, seen: Observation) -> Outcome:
+    """Judge what a profile is or is not: of one that nobody saw, nothing is known."""
+    held = _field(seen.profile, name, _ABSENT)
+    if held is None:
+        held = []
+    if not isinstance(held, list | Mapping):
+        expected = f"not: {words}" if one.kind in _NEGATED else words
+        why = _missing(seen) if seen.missing else "no profile that says so was seen"
+        return Outcome(one, False, expected, f"not known: {why}")
+    return _present(one, words, one.subject, frozenset(map(str, held)), seen)
 
 
 def _present(

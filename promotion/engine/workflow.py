@@ -14,6 +14,8 @@ MOST_EVENTS: Final = 50
 MOST_EXPECTED: Final = 100
 LONGEST_NAME: Final = 120
 LONGEST_TEXT: Final = 500
+# As many as nobody counts to; more are slow to write down.
+_MOST_BITS: Final = 1024
 
 
 class BadWorkflowError(ValueError):
@@ -210,5 +212,7 @@ def _plain(value: object, where: str, depth: int = 0) -> None:
         raise BadWorkflowError(f"{where}: {value!s:.60} is no JSON; put it in quotes.")
     elif isinstance(value, str):
         _keepable(value, where)
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise BadWorkflowError(f"{where}: a number is too large; put it in quotes.")
     elif isinstance(value, float) and value - value != 0:
         raise BadWorkflowError(f"{where}: {value} is no number that JSON holds.")

@@ -29,11 +29,12 @@ def test_a_test_is_written_by_the_keyboard_and_offers_follow_the_kind(
     page.goto(f"{live_server}/suites/{suite.pk}/")
     page.get_by_role("link", name="Write a test").click()
     page.get_by_label("Name", exact=True).fill("Page views run nothing")
-    page.get_by_label("Source").select_option("src-web-shop")
+    page.get_by_label("Source").fill("src-web-shop")
     page.get_by_label("Event type").fill("page-view")
     first = page.get_by_role("group", name="Expectation 1")
     # What is offered follows the kind, by the script.
     subject = first.get_by_label("Which")
+    first.get_by_label("What").select_option("flows")
     expect(subject).to_have_attribute("list", "offers-flow")
     first.get_by_label("What").select_option("not-rules")
     expect(subject).to_have_attribute("list", "offers-rule")

@@ -1,5 +1,6 @@
 """Suites of workflow tests in the browser's words: write, record, import, run, compare, cover."""
 
+import html
 import io
 import json
 import zipfile
@@ -206,7 +207,7 @@ def test_what_staging_does_not_have_any_more_stays_a_choice(
 ) -> None:
     raw = {**purchase().to_dict(), "name": "Old", "source": "src-gone"}
     kept = keep_test(people.qa, suite, WorkflowTest.from_dict(raw), version=2)
-    assert "src-gone, which staging does not have now" in get(qa, "test", suite.pk, kept.pk)
+    assert 'value="src-gone"' in get(qa, "test", suite.pk, kept.pk)
 
 
 def test_without_a_search_engine_a_test_can_still_be_written(
@@ -350,7 +351,7 @@ def test_what_did_not_pass_is_run_again_as_it_is_now(
     assert [one.name for one in again.tests] == ["Wrong"]
     assert (again.status, again.content) == ("passed", "")
     page, _ = post(qa, "run-again", again.pk)
-    assert "no such test to run" in page or "has no test to run" in page
+    assert "There is nothing to run again." in page
 
 
 def test_a_run_that_waits_is_cancelled_by_a_click(qa: Client, suite: Suite) -> None:
@@ -465,3 +466,95 @@ def test_a_run_that_nobody_asked_a_page_for_is_shown_all_the_same(
     page = get(qa, "suite", suite.pk)
     assert f"Run {run.pk}</a>" in page
     assert f"{datetime.now(UTC):%Y}" in page
+
+
+# --- What others found ---------------------------------------------------------------------------
+
+
+def test_places_are_kept_while_rows_are_added(qa: Client, suite: Suite) -> None:
+    data = form([("first", ""), ("second", "")], [("flows", "flow-purchase", "")], version=2)
+    data |= {"event-0-ORDER": "2", "event-1-ORDER": "0"}
+    page, _ = post(qa, "new-test", suite.pk, **data, more="expect")
+    assert page.index('value="second"') < page.index('value="first"')
+    post(qa, "new-test", suite.pk, **data)
+    kept = Suite.objects.get().tests.get(name="Mine")
+    # A place of 0 is the first.
+    assert [one.type for one in kept.test.events] == ["second", "first"]
+    huge = {**data, "event-TOTAL_FORMS": "9" * 5000}
+    post(qa, "new-test", suite.pk, status=400, **huge)
+    page, _ = post(qa, "new-test", suite.pk, **huge, more="event")
+    assert 'name="event-0-type"' in page
+
+
+@pytest.mark.parametrize("value", [" x ", "a\nb", "", "250", 250, None, [1, {"a": "b"}], "x" * 900])
+def test_an_expectation_is_saved_as_it_was_shown(
+    people: People, qa: Client, suite: Suite, value: Any
+) -> None:
+    kept = keep_test(people.qa, suite, purchase("Any", traits={"a": value}), version=2)
+    page = get(qa, "test", suite.pk, kept.pk)
+    shown = page.partition('name="expect-0-value"')[0].rpartition("<input")[2]
+    shown += page.partition('name="expect-0-value"')[2].partition(">")[0]
+    written = html.unescape(shown.partition('value="')[2].partition('"')[0])
+    data = form([("page-view", "")], [("traits", "a", written)], version=3, name="Any")
+    post(qa, "test", suite.pk, kept.pk, **data)
+    [new] = Suite.objects.get().tests.filter(name="Any")
+    assert new.test.expected[0].value == value
+
+
+def test_a_new_test_takes_nobodys_place_and_an_edit_is_never_lost(
+    people: People, qa: Client, suite: Suite
+) -> None:
+    name = "A purchase of 250"
+    data = form([("page-view", "")], [("flows", "mine", "")], version=2, name=name)
+    page, _ = post(qa, "new-test", suite.pk, status=400, **data)
+    assert f"has a test {name}. Give this one its own name." in page
+    old = suite.tests.get()
+    keep_test(people.qa, suite, purchase(name, flows=["theirs"]), version=2)
+    page, _ = post(qa, "test", suite.pk, old.pk, status=400, **data)
+    assert "is version 3 now, and you were shown 2" in page
+    # What was written is still there to be sent.
+    assert 'value="mine"' in page
+    assert "Save as a new version" in page
+
+
+def test_what_is_still_masked_is_no_test(qa: Client, suite: Suite) -> None:
+    rows = [("page-view", '{"a": [{"password": "••••••"}]}')]
+    data = form(rows, [("flows", "flow-purchase", "")], version=2)
+    page, _ = post(qa, "new-test", suite.pk, status=400, **data)
+    assert "A recorded property is still masked." in page
+    assert Suite.objects.get().version == 2
+
+
+def test_sessions_of_odd_events_break_no_page(
+    qa: Client, suite: Suite, standin: StandIn, staging: Environment
+) -> None:
+    index = staging.naming.partition("event", "2026-11")
+    for number, odd in enumerate(
+        (
+            {"session": {"id": "odd"}, "source": {"id": "src-web-shop"}},
+            {"session": {"id": "odd"}, "type": "a", "properties": {"x": "\ud800"}},
+            {"session": {"id": "odd"}, "type": "b", "metadata": {"processed_by": {"flows": "f"}}},
+            {"session": {"id": "half-\ud800"}, "type": "c"},
+            {"session": None, "type": "d"},
+        )
+    ):
+        path = f"/{index}/_doc/odd-{number}"
+        standin.connection.request("PUT", path, params={"refresh": "true"}, body=json.dumps(odd))
+    listed = get(qa, "record-test", suite.pk)
+    assert "session=odd" in listed
+    page = get(qa, "new-test", suite.pk, session="odd")
+    assert 'value="a"' in page
+
+
+def test_a_run_of_which_all_passed_is_not_run_again(
+    people: People, qa: Client, suite: Suite
+) -> None:
+    run = done(people, suite)
+    page, where = post(qa, "run-again", run.pk)
+    assert "There is nothing to run again." in page
+    assert where == url("suite-run", run.pk)
+
+
+def test_without_files_nothing_is_taken(qa: Client, suite: Suite) -> None:
+    page, _ = post(qa, "import-tests", suite.pk, status=400, version=2)
+    assert "This field is required." in page

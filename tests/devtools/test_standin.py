@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import command_actor
 from accounts.models import User
@@ -52,7 +53,9 @@ def ask(url: str, method: str, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def test_the_shops_suite_waits_for_a_change_of_staging(demo: Demo) -> None:
+def test_the_shops_suite_waits_for_a_change_of_staging(demo: Demo, settings: Settings) -> None:
+    # The stand-in reads what staging holds at each visit.
+    settings.WORKFLOW_CACHE_SECONDS = 0.0
     staging, qa = demo.staging, command_actor(User.objects.get(username="qa"))
     connection, naming = connect(staging.cluster), staging.naming
     standin = StandIn(connection, naming, change=Change(WORDS, lambda: improve(connection, naming)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promotion.engine.observed import Observation, edges_ran, judge
+from promotion.engine.observed import Observation, edges_ran, flows_ran, judge
 from promotion.engine.workflow import (
     BadWorkflowError,
     Event,
@@ -226,3 +226,49 @@ def test_consents_are_those_that_the_profile_has() -> None:
 def test_the_edges_that_a_flow_went_along_are_in_its_logs() -> None:
     logs = [*SEEN.logs, log("Node `X` edge other-e1 executed without errors.", flow="other")]
     assert edges_ran(logs, "flow-purchase") == {"flow-purchase-e0"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"metadata": None},
+        {"metadata": ["x"]},
+        {"metadata": {"processed_by": ["x"]}},
+        {"metadata": {"processed_by": {"flows": "flow-purchase", "rules": [{"a": 1}, 5]}}},
+        {"type": None, "metadata": {"processed_by": {"flows": 5}}},
+    ],
+)
+def test_documents_of_odd_shapes_prove_nothing(odd: dict[str, Any]) -> None:
+    seen = Observation([{"response": 5}], [{"type": "page-view", **odd}], logs=[{"message": 5}])
+    for kind in (Kind.FLOW, Kind.RULE, Kind.SEGMENT, Kind.CONSENT, Kind.ANSWER, Kind.TRAIT):
+        assert not outcome(kind, "flow-purchase", 1, seen=seen).ok
+    # A text is no list of its letters.
+    assert "f, " not in outcome(Kind.FLOW, "f", seen=seen).happened
+    assert flows_ran(seen) == {}
+
+
+@pytest.mark.parametrize("profile", [None, {}, {"segments": "vip"}, {"segments": 5}])
+def test_of_a_profile_that_does_not_say_nothing_is_absent(profile: Any) -> None:
+    found = outcome(Kind.NOT_SEGMENT, "vip", seen=Observation([], profile=profile))
+    assert (found.ok, found.happened) == (False, "not known: no profile that says so was seen")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2001-99-99",
+        "2001-01-01T99:00:00Z",
+        "0x_",
+        "!!int x",
+        "!!int ''",
+        "!!timestamp x",
+        "!!bool x",
+        "9" * 5000,
+        f"0x{'f' * 5000}",
+        "{? [a, b] : 1}",
+    ],
+)
+def test_what_yaml_trips_over_is_told(value: str) -> None:
+    text = f"name: A\nsource: s\nevents: [{{type: e, properties: {{x: {value}}}}}]\n"
+    with pytest.raises(BadWorkflowError):
+        load(f"{text}expect: {{no-errors: true}}\n")

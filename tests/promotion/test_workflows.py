@@ -11,6 +11,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 from django.conf import settings as console
 from django.core.exceptions import ValidationError
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -33,7 +34,7 @@ from promotion.promotions import promote
 from promotion.receipts import issued
 from promotion.services import NotAllowedError, capture, review
 from promotion.suite_running import run_suite, run_waiting
-from promotion.suite_runs import STALE_SECONDS, cancel_run, request_run
+from promotion.suite_runs import STALE_SECONDS, cancel_run, end_stale, request_run
 from promotion.suites import (
     keep_test,
     make_suite,
@@ -43,13 +44,23 @@ from promotion.suites import (
     retire_suite,
 )
 from tests.data import load
-from tests.factories import People, make_index, put
+from tests.factories import People, make_index, put, served
 from tests.greens import greens
 from tests.promotion.test_review import run
 
 __all__ = ["greens"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("greens")]
-FAULTS = ["time-out", "half", "html", "redirect", "reset", "error", "other", "trickle"]
+FAULTS = [
+    "time-out",
+    "half",
+    "html",
+    "redirect",
+    "reset",
+    "error",
+    "other",
+    "trickle",
+    "trickling-headers",
+]
 
 
 def purchase(name: str = "A purchase of 250", total: int = 250, **expect: Any) -> WorkflowTest:
@@ -81,6 +92,8 @@ def patience(settings: Settings) -> None:
     settings.WORKFLOW_ANSWER_SECONDS = 1.0
     settings.WORKFLOW_WAIT_SECONDS = 5.0
     settings.WORKFLOW_REQUESTS_PER_SECOND = 1000.0
+    # The stand-in reads what staging holds at each visit.
+    settings.WORKFLOW_CACHE_SECONDS = 0.0
 
 
 @pytest.fixture
@@ -200,6 +213,33 @@ def test_a_flow_that_fails_is_an_error_in_the_logs(
     assert [name for name, ok in outcomes(made).items() if not ok] == ["no-errors"]
 
 
+def test_of_a_profile_that_nobody_saw_nothing_is_green(
+    people: People, suite: Suite, standin: StandIn, settings: Settings
+) -> None:
+    settings.WORKFLOW_WAIT_SECONDS = 1.0
+    standin.without_profile = True
+    expect: dict[str, Any] = {"not-segments": ["vip"], "not-consents": ["mail"]}
+    raw = {**purchase(**expect).to_dict(), "name": "Nobody", "profile": "none"}
+    remove_test(people.qa, suite, "A purchase of 250", version=2)
+    keep_test(people.qa, suite, WorkflowTest.from_dict(raw), version=3)
+    made = done(people, Suite.objects.get())
+    assert made.status == "failed"
+    held = outcomes(made)
+    assert (held["not-segments vip"], held["not-consents mail"]) == (False, False)
+
+
+def test_what_is_secret_is_not_kept_with_what_happened(
+    people: People, suite: Suite, standin: StandIn
+) -> None:
+    standin.answering = {"token": "marked-secret-7", "url": "https://u:marked-secret-8@host/"}
+    expect: dict[str, Any] = {"answer": {"response.token": "marked-secret-6", "response.url": "x"}}
+    keep_test(people.qa, suite, purchase("A purchase of 250", **expect), version=2)
+    [result] = done(people, Suite.objects.get()).results.all()
+    assert "marked-secret" not in json.dumps(result.outcomes)
+    assert [one["ok"] for one in result.outcomes] == [False, False]
+    assert result.outcomes[0]["happened"] == "••••••"
+
+
 def test_what_shows_late_is_waited_for(people: People, suite: Suite, standin: StandIn) -> None:
     standin.late["flow-purchase"] = 1.5
     assert done(people, suite).status == "passed"
@@ -238,6 +278,7 @@ def test_a_visit_without_a_proper_answer_is_an_error_and_never_green(
         "error": "answered HTTP 500",
         "other": "answered what no Tracardi answers",
         "trickle": "did not answer in time",
+        "trickling-headers": "did not answer in time",
     }
     assert (made.status, made.content, result.status) == ("errored", "", "errored")
     assert any(one in result.message for one in words[fault].split("|")), result.message
@@ -322,7 +363,7 @@ def test_the_form_refuses_the_address_of_a_production(
     staging.full_clean()
     production.api_url = staging.api_url
     production.save()
-    with pytest.raises(ValidationError, match="That is the address of Production, a production"):
+    with pytest.raises(ValidationError, match="is that of Production, where no visit is ever sent"):
         staging.full_clean()
 
 
@@ -335,6 +376,30 @@ def test_an_address_that_became_productions_after_the_click_is_noticed(
     made = run_suite(asked)
     assert (made.status, standin.visits) == ("errored", [])
     assert "Nothing was sent." in made.message
+
+
+@pytest.mark.parametrize("whose", ["staging", "production"])
+def test_while_a_name_cannot_be_looked_up_nothing_is_sent(
+    people: People,
+    staging: Environment,
+    production: Environment,
+    suite: Suite,
+    standin: StandIn,
+    whose: str,
+) -> None:
+    """It may be production's by another name."""
+    one = staging if whose == "staging" else production
+    one.api_url = "http://no-such-host.invalid:8686"
+    one.save()
+    with pytest.raises(RuleBroken, match="cannot be looked up"):
+        request_run(people.qa, Suite.objects.get())
+    one.api_url = "http://127.0.0.1:99999"
+    one.save()
+    with pytest.raises(RuleBroken, match="has no port that there is"):
+        request_run(people.qa, Suite.objects.get())
+    with pytest.raises(ValidationError, match="has no port that there is"):
+        one.full_clean()
+    assert standin.visits == []
 
 
 def test_without_an_address_nothing_is_sent(
@@ -385,6 +450,58 @@ def test_some_of_the_tests_prove_nothing_of_the_whole(
     made = run_suite(request_run(people.qa, suite, {"Another"}))
     assert (made.status, len(made.chosen), made.content) == ("passed", 1, "")
     assert "counts for no build" in made.message
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_during_which_staging_was_another_counts_for_nothing(
+    people: People, staging: Environment, suite: Suite, standin: StandIn
+) -> None:
+    first = capture(people.qa, staging)
+    before = served(staging, "segment")
+
+    def there_and_back() -> None:
+        put(staging, "segment", "new", '{"name": "New"}')
+        capture(people.qa, staging)
+        path = f"/{staging.naming.concrete('segment')}/_doc/new"
+        standin.connection.request("DELETE", path)
+        assert served(staging, "segment") == before
+        assert capture(people.qa, staging).content == first.content
+        connections.close_all()
+
+    standin.between = there_and_back
+    made = done(people, suite)
+    assert (made.status, made.content) == ("passed", "")
+
+
+def test_a_run_begins_when_tracardi_has_read_what_was_captured(
+    people: People, staging: Environment, suite: Suite, standin: StandIn, settings: Settings
+) -> None:
+    settings.WORKFLOW_CACHE_SECONDS = 2.0
+    build = capture(people.qa, staging)
+    made = done(people, suite)
+    assert made.content == build.content
+    assert made.finished_at is not None
+    took = sum(result.seconds for result in made.results.all())
+    assert (made.finished_at - build.captured_at).total_seconds() - took > 1.5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_was_given_up_sends_nothing_more(
+    people: People, suite: Suite, standin: StandIn
+) -> None:
+    keep_test(people.qa, suite, purchase("Another"), version=2)
+    asked = request_run(people.qa, Suite.objects.get(), here=True)
+    long_ago = asked.beat_at - timedelta(seconds=STALE_SECONDS + 1)
+
+    def stand_still() -> None:
+        SuiteRun.objects.filter(pk=asked.pk).update(beat_at=long_ago)
+        end_stale()
+        connections.close_all()
+
+    standin.between = stand_still
+    made = run_suite(asked)
+    assert "Its worker stopped in the middle" in made.message
+    assert len(standin.visits) == 1
 
 
 # --- Suites and runs -----------------------------------------------------------------------------
@@ -502,14 +619,21 @@ def test_a_worker_does_what_waits_however_long_and_as_it_was_asked_for(
     assert run_waiting() == []
 
 
-def test_a_defect_ends_the_run_and_says_so(
+def test_a_defect_ends_the_test_or_the_run_and_says_so(
     people: People, suite: Suite, standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("promotion.suite_running.judge", broken)
-    made = done(people, suite)
+    with monkeypatch.context() as patch:
+        patch.setattr("promotion.suite_running.judge", broken)
+        made = done(people, suite)
+    [result] = made.results.all()
+    assert (made.status, made.content, result.status) == ("errored", "", "errored")
+    assert "a defect of its own" in result.message
+    with monkeypatch.context() as patch:
+        patch.setattr("promotion.suite_running.rule_names", broken)
+        made = done(people, suite)
     assert (made.status, made.content) == ("errored", "")
     assert "a defect of its own" in made.message
 

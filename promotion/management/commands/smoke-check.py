@@ -8,6 +8,8 @@ from promotion.commands import ActingCommand, BadInputError, command_actor, find
 from promotion.models import SmokeCheck, StoredGeneration
 from promotion.smoke import request_smoke_check, run_smoke_check
 
+WORDS = {True: "ok ", False: "BAD", None: "-- "}
+
 
 class Command(ActingCommand):
     help = (
@@ -25,10 +27,7 @@ class Command(ActingCommand):
         if live is None:
             raise BadInputError(f"{environment} is not adopted: nothing of the console is live.")
         smoke = run_smoke_check(request_smoke_check(command_actor(user), live.promotion))
-        lines = [
-            f"{'ok ' if one['ok'] else 'BAD'} {one['what']}: {one['words']}"
-            for one in smoke.results
-        ]
+        lines = [f"{WORDS[one['ok']]} {one['what']}: {one['words']}" for one in smoke.results]
         return {
             "status": "done" if smoke.status == SmokeCheck.Status.PASSED else "failed",
             "message": "\n".join(lines),
