@@ -217,7 +217,9 @@ class Console(RuleBasedStateMachine):
         try:
             self._write(production, resource, doc_id, name)
         except (Refused, PromotionError):
-            assert locked
+            # What went live and is not proved yet takes no edit either, unlocked or not.
+            going_on = Promotion.objects.filter(environment=production, live_at__isnull=False)
+            assert locked or going_on.filter(status__in=Promotion.ACTIVE).exists()
         else:
             assert not locked
 

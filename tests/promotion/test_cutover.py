@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from accounts.audit import system_actor
-from environments.elastic import connect
+from environments.elastic import Refused, connect
 from environments.models import Environment
 from environments.naming import Naming
 from promotion.engine.adopt import clone_originals, move_aliases, replace_originals
@@ -18,11 +18,17 @@ from promotion.engine.errors import RuleBroken, StalePlan
 from promotion.engine.lease import Lease, acquire
 from promotion.engine.plan import Generation, Plan, make_plan
 from promotion.engine.prepare import prepare
+from promotion.live import finish
+from promotion.locking import unlock
+from promotion.preparing import prepare as prepare_build
+from promotion.promotions import promote
 from promotion.services import capture
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
+from tests import factories
 from tests.data import configuration
-from tests.factories import edit_past_the_block
+from tests.factories import People, approved, edit_past_the_block
+from tests.factories import put as edit
 
 pytestmark = pytest.mark.django_db
 Put = Callable[[str, str, str], None]
@@ -186,3 +192,21 @@ def test_production_edited_after_planning_is_never_overwritten(
     with pytest.raises(StalePlan, match="rule"):
         cutover(writer, lease, plan, made, naming)
     assert "seg-new" not in served(writer, naming, "segment")
+
+
+def test_an_unlocked_environment_takes_edits_again_once_what_went_live_is_proved(
+    people: People, staging: Environment, adopted: Environment
+) -> None:
+    unlock(people.admin, adopted, "An edit by hand")
+    edit(adopted, "segment", "by-hand", '{"name": "By hand"}')
+    edit(staging, "rule", "new", '{"name": "New"}')
+    build = approved(people, staging)
+    ready = prepare_build(build, adopted)
+    due = [finding["code"] for finding in ready.consents_due]
+    made = promote(people.admin, build, adopted, plan_digest=ready.plan_digest, consents=due)
+    # The proof is of what was promoted.
+    with pytest.raises(Refused, match="index write"):
+        edit(adopted, "rule", "by-hand", '{"name": "By hand"}')
+    finish(made)
+    edit(adopted, "rule", "by-hand", '{"name": "By hand"}')
+    assert "by-hand" in factories.served(adopted, "rule")
