@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments import views
+from environments import account_views, views
 
 app_name = "environments"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
     ),
+    path("environment/<slug:slug>/accounts/", account_views.accounts, name="accounts"),
     path("environment/<slug:slug>/way/", views.way, name="way"),
     # An id may hold slashes.
     path(

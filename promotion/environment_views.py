@@ -13,6 +13,7 @@ from accounts.web import Filter, console_page, forbidden, listing, show
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
 from environments.naming import Side
+from environments.tracardi_accounts import recent_findings
 from promotion.adoption import adopt
 from promotion.beginning import running_in
 from promotion.buttons import (
@@ -123,6 +124,8 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         drift=Drift.open_in(shown) if live is not None else None,
         watch=Watch.objects.filter(environment=shown).first() if live is not None else None,
         may_see_drift=bool(may(user, Verb.VIEW_BUILD, shown)),
+        may_manage=bool(may(user, Verb.MANAGE, shown)),
+        account_findings=recent_findings(shown) if may(user, Verb.MANAGE, shown) else (),
     )
 
 

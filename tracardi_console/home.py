@@ -10,6 +10,7 @@ from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import console_page, listing, show
 from environments.models import Environment
+from environments.tracardi_accounts import recent_findings
 from promotion.overview import pipelines
 from promotion.views import visible_promotions
 
@@ -43,6 +44,8 @@ def home(request: HttpRequest) -> HttpResponse:
         size=PIPELINES,
     )
     rows = pipelines(request_actor(request), user, list(found.page))
+    manages = bool(may(user, Verb.MANAGE))
+    productions = [one.promotes_to for one in found.page if one.promotes_to] if manages else []
     partial = bool(getattr(request, "htmx", False))
     return show(
         request,
@@ -53,5 +56,10 @@ def home(request: HttpRequest) -> HttpResponse:
         listing=found if found.is_narrowed or found.page.paginator.num_pages > 1 else None,
         moving=any(row.moving for row in rows),
         recent=visible_promotions(user)[:RECENT],
-        may_manage=bool(may(user, Verb.MANAGE)),
+        may_manage=manages,
+        account_findings=[
+            (one, len(findings))
+            for one in dict.fromkeys(productions)
+            if (findings := recent_findings(one))
+        ],
     )

@@ -39,6 +39,7 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "environments:documents": ("get", "flows", (503, 503, 503)),
     "environments:document": ("get", "flow", (503, 503, 503)),
     "environments:way": ("get", S, (503, 503, 503)),
+    "environments:accounts": ("get", S, (503, 403, 403)),
     "promotion:environments": ("get", "", (200, 200, 200)),
     "promotion:environment": ("get", S, (200, 200, 200)),
     "promotion:capture": ("post", S, (302, 302, 403)),

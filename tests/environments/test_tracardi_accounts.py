@@ -1,0 +1,157 @@
+"""Tracardi's own accounts, read from the real engine: who can do what, and what ought not to be."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings as console
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from devtools.elasticsearch.mappings import fitted
+from environments import tracardi_accounts
+from environments.elastic import Connection
+from environments.models import Environment
+from environments.tracardi_accounts import accounts_of, recent_findings
+from tests.data import load
+from tests.factories import People, make_index
+from tests.promotion.conftest import engine, people, production, staging
+
+__all__ = ["engine", "people", "production", "staging"]
+pytestmark = pytest.mark.django_db
+HASH = "marked-hash-of-a-password"
+Put = Callable[..., None]
+
+
+@pytest.fixture
+def put(staging: Environment, production: Environment, engine: Connection) -> Put:
+    """Write an account into a side's user index."""
+    tracardi_accounts._found.clear()
+    shape = fitted(engine, load("0.8.1/indices.json")["tracardi-user"])
+    for side in (staging, production):
+        index = side.naming.concrete("user")
+        # The sets of the tests have one for each protected index, without a mapping.
+        engine.request("DELETE", f"/{index}", params={"ignore_unavailable": "true"})
+        make_index(engine, index, {**shape, "aliases": {side.naming.alias("user"): {}}})
+
+    def write(side: Environment, name: str, *roles: str, **facts: Any) -> None:
+        body = {
+            "id": name,
+            "email": f"{name}@example.com",
+            "full_name": name.capitalize(),
+            "password": f"{HASH}-{name}",
+            "roles": list(roles),
+            "disabled": False,
+            **facts,
+        }
+        path = f"/{side.naming.concrete('user')}/_doc/{name}"
+        engine.request("PUT", path, params={"refresh": "true"}, body=json.dumps(body))
+
+    return write
+
+
+def told(environment: Environment) -> dict[str, str]:
+    return {one.code: one.message for one in accounts_of(environment).findings}
+
+
+def test_one_admin_and_nobody_else_is_as_it_should_be(put: Put, production: Environment) -> None:
+    put(production, "ada", "admin", "maintainer")
+    found = accounts_of(production)
+    assert found.findings == ()
+    assert [(one.label, one.roles, one.is_on) for one in found.rows] == [
+        ("ada@example.com", ("admin", "maintainer"), True)
+    ]
+
+
+def test_what_ought_not_to_be_so_is_told(
+    put: Put, staging: Environment, production: Environment
+) -> None:
+    put(production, "ada", "admin")
+    put(production, "bob", "admin", "developer")
+    put(production, "cleo", "developer")
+    put(production, "dan", "marketer")
+    # These cannot sign in.
+    put(production, "eve", "admin", disabled=True)
+    put(production, "finn", "developer", expiration_timestamp=int(time.time()) - 60)
+    put(production, "gia", "marketer", expiration_timestamp=int(time.time()) + 3600)
+    put(staging, "test", "admin", password=f"{HASH}-cleo")
+    assert told(production) == {
+        "accounts.admins": (
+            "2 accounts of Production's Tracardi are admins: ada@example.com, bob@example.com."
+        ),
+        "accounts.roles": (
+            "cleo@example.com (developer) can change Production in Tracardi itself."
+        ),
+        "accounts.marketers": (
+            "dan@example.com, gia@example.com may write rules and segments of Production: "
+            "Tracardi's marketer is no mere onlooker."
+        ),
+        "accounts.passwords": "cleo@example.com: the password is one of Staging's too.",
+    }
+    # On staging people may do as they like.
+    assert told(staging) == {}
+    # Of what is worth a look on the home page, nothing that is merely good to know.
+    assert [one.code for one in recent_findings(production)] == [
+        "accounts.admins",
+        "accounts.roles",
+        "accounts.passwords",
+    ]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"roles": "admin"},
+        {"roles": None},
+        {"expiration_timestamp": 10**17},
+        {"expiration_timestamp": None, "email": None, "full_name": None},
+    ],
+)
+def test_accounts_of_odd_shapes_are_read(
+    put: Put, production: Environment, odd: dict[str, Any]
+) -> None:
+    put(production, "odd", "admin", **odd)
+    [one] = accounts_of(production).rows
+    assert one.is_on
+    assert one.label
+
+
+def test_the_administrator_sees_it_and_no_hash_does_anybody(
+    put: Put,
+    people: People,
+    staging: Environment,
+    production: Environment,
+    plain_static_files: None,
+) -> None:
+    put(production, "ada", "admin")
+    put(production, "bob", "admin", full_name="<script>alert(1)</script>")
+    put(staging, "ada", "admin")
+
+    def page(user: User | None, address: str) -> tuple[int, str]:
+        assert user is not None
+        client = Client(headers={"x-forwarded-proto": "https"})
+        client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+        answer = client.get(address, secure=True)
+        return answer.status_code, answer.content.decode()
+
+    address = reverse("environments:accounts", args=[production.slug])
+    status, text = page(people.admin.user, address)
+    assert status == 200
+    assert "2 accounts of Production" in text
+    assert "the password is one of Staging" in text
+    assert "<script>alert(1)" not in text
+    home = page(people.admin.user, reverse("admin:index"))[1]
+    assert "own accounts of Production</a>: 2 things to look at." in home
+    own = page(people.admin.user, reverse("promotion:environment", args=[production.slug]))[1]
+    assert "2 accounts of Production" in own
+    assert all(HASH not in one for one in (text, home, own))
+    for actor in (people.qa, people.marketing):
+        assert page(actor.user, address)[0] == 403
+        assert "own accounts" not in page(actor.user, reverse("admin:index"))[1]
+
+
+def test_without_an_index_there_is_nobody(production: Environment) -> None:
+    assert accounts_of(production).findings == ()
