@@ -43,8 +43,9 @@ def test_a_test_is_written_by_the_keyboard_and_offers_follow_the_kind(
     first.get_by_label("What").select_option("not-flows")
     subject.fill("flow-purchase")
     page.get_by_role("button", name="Add an expectation").click()
-    page.wait_for_function("document.activeElement.value === 'expect'")
     third = page.get_by_role("group", name="Expectation 3")
+    expect(third).to_be_visible()
+    expect(page.get_by_role("button", name="Add an expectation")).to_be_focused()
     third.get_by_label("What").select_option("segments")
     third.get_by_label("Which").fill("nobody")
     # Enter saves; it adds no row.
