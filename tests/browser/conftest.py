@@ -14,6 +14,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Request,
     Response,
@@ -142,3 +143,24 @@ def sign_in(page: Page, live_server: LiveServer, user: User, password: str = PAS
 def settle(page: Page) -> None:
     """Wait until nothing is loading and the scripts' own work is done."""
     page.wait_for_load_state("networkidle")
+
+
+def comes_to(element: Locator, value: str, wanted: object) -> object:
+    """Return what a JavaScript expression over `it`, an element, says: as wanted, or after 3 s.
+
+    It is evaluated once, as a whole: Playwright's own waiting evaluates anew at each look, which
+    the page's policy refuses.
+    """
+    return element.evaluate(
+        f"""(it, wanted) => new Promise(done => {{
+          const until = performance.now() + 3000;
+          const same = (found) => JSON.stringify(found) === JSON.stringify(wanted);
+          const look = () => {{
+            const found = {value};
+            if (same(found) || performance.now() > until) done(found);
+            else requestAnimationFrame(look);
+          }};
+          look();
+        }})""",
+        wanted,
+    )

@@ -8,21 +8,13 @@ from pytest_django.live_server_helper import LiveServer
 
 from environments.documents import encode_field
 from environments.models import Environment
-from tests.browser.conftest import NARROW, WIDE, settle, sign_in
+from tests.browser.conftest import NARROW, WIDE, comes_to, settle, sign_in
 from tests.environments.test_flowgraph import edge, node, version
 from tests.factories import People
 from tests.promotion.conftest import Put
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PASSWORD = "a long enough phrase 7"
-# Where a frame stands once it was scrolled, or after three seconds. The page's policy refuses
-# what Playwright's own waiting evaluates anew at each look; this is evaluated once.
-SCROLLED = """frame => new Promise(done => {
-  const until = performance.now() + 3000;
-  const look = () => (frame.scrollTop > 0 && frame.scrollLeft > 0) || performance.now() > until
-    ? done([frame.scrollLeft, frame.scrollTop]) : requestAnimationFrame(look);
-  look();
-})"""
 
 
 def test_a_node_of_the_picture_leads_to_its_settings_and_both_sides_scroll_together(
@@ -45,7 +37,8 @@ def test_a_node_of_the_picture_leads_to_its_settings_and_both_sides_scroll_toget
     # What changed is where the picture begins, though it is far down.
     expect(before.locator(".tc-flow-mark--changed").first).to_be_in_viewport()
     before.evaluate("frame => frame.scrollTo(120, 80)")
-    assert after.evaluate(SCROLLED) == [120, 80]
+    place = "[it.scrollLeft, it.scrollTop]"
+    assert comes_to(after, place, [120, 80]) == [120, 80]
     link = after.locator(".tc-flow-link", has=page.locator(".tc-flow-mark--changed"))
     anchor = link.get_attribute("href")
     settings = page.locator(f"{anchor}")
