@@ -1,6 +1,6 @@
 """What all pages share: who may open one, what becomes of a refusal, and lists with filters."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -10,13 +10,13 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.http import urlencode
 
 from accounts.audit import record, request_actor
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 from accounts.policy import Verdict
 
 PAGE_SIZE = 25
@@ -37,6 +37,13 @@ def console_page(
 
     protected: Callable[Concatenate[HttpRequest, P], R] = login_required(wrapped)
     return protected
+
+
+def signed_in(request: HttpRequest) -> User:
+    """Return the person; `console_page` let nobody else in."""
+    if not isinstance(request.user, User):
+        raise Http404
+    return request.user
 
 
 def show(
@@ -71,10 +78,16 @@ class Filter:
 
 
 class FilterForm(forms.Form):
-    """The filters of a list, and a search where it has one. It is sent by GET."""
+    """The filters of a list, and a search where it has one. It is sent by GET.
 
-    def __init__(self, data: Any, filters: Iterable[Filter], *, search: bool) -> None:
+    `search` are the fields that hold what is searched for.
+    """
+
+    def __init__(
+        self, data: Any, filters: Sequence[Filter] = (), search: Sequence[str] = ()
+    ) -> None:
         super().__init__(data)
+        self._filters, self._search = filters, search
         for one in filters:
             self.fields[one.name] = forms.ChoiceField(
                 label=one.label, required=False, choices=[("", "Any"), *one.choices]
@@ -91,6 +104,19 @@ class FilterForm(forms.Form):
         """Return what was chosen, without what the form does not know."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
+
+    def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows that the filters leave; one that is not understood leaves all."""
+        chosen = self.chosen()
+        for one in self._filters:
+            if one.name in chosen:
+                rows = rows.filter(**{one.lookup: chosen[one.name]})
+        if "q" in chosen:
+            found = Q()
+            for field in self._search:
+                found |= Q(**{f"{field}__icontains": chosen["q"]})
+            rows = rows.filter(found)
+        return rows
 
 
 @dataclass(frozen=True)
@@ -118,17 +144,8 @@ def listing(
     `search` are the fields that hold what is searched for. A value that no filter has is an error
     of the form, and leaves nothing out; a page number out of range is the nearest.
     """
-    form = FilterForm(request.GET, filters, search=bool(search))
-    chosen = form.chosen()
-    for one in filters:
-        if one.name in chosen:
-            rows = rows.filter(**{one.lookup: chosen[one.name]})
-    if "q" in chosen:
-        found = Q()
-        for field in search:
-            found |= Q(**{f"{field}__icontains": chosen["q"]})
-        rows = rows.filter(found)
-    return paged(request, rows, form, size)
+    form = FilterForm(request.GET, filters, search)
+    return paged(request, form.narrow(rows), form, size)
 
 
 def paged(

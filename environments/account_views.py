@@ -1,29 +1,21 @@
 """Tracardi's own accounts as a page, for the administrator."""
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show
+from accounts.web import console_page, forbidden, show, signed_in
 from environments.elastic import ElasticError
-from environments.models import Environment
 from environments.tracardi_accounts import MOST, accounts_of
+from environments.web import environment_for
 
 
 @console_page
 @require_GET
 def accounts(request: HttpRequest, slug: str) -> HttpResponse:
     """Show who can do what in an environment's Tracardi, and what ought not to be so."""
-    user = request.user
-    if not isinstance(user, User):
-        raise Http404
-    environment = get_object_or_404(
-        Environment.objects.visible_to(user, Verb.VIEW_DASHBOARD).select_related("cluster"),
-        slug=slug,
-    )
+    user, environment = signed_in(request), environment_for(request, slug, Verb.VIEW_DASHBOARD)
     verdict = may(user, Verb.MANAGE, environment)
     if not verdict:
         return forbidden(request, verdict, "tracardi-accounts.list", environment)

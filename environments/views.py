@@ -1,15 +1,13 @@
 """An environment's dashboard and its configuration: read-only, for every role that may see it."""
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import FilterForm, console_page, paged, show
+from accounts.web import FilterForm, console_page, paged, show, signed_in
 from environments.browser import MOST, MOST_ON_WAY, as_text, browsable, on_the_way
 from environments.browser import document as read_document
 from environments.browser import documents as read_documents
@@ -24,19 +22,14 @@ from environments.models import Environment
 from environments.pictures import shown_flow
 from environments.waypictures import way_view
 from environments.ways import WORDS, read_ways
+from environments.web import environment_for
 
 
 @console_page
 @require_GET
 def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     """Show what happened in an environment during the chosen range."""
-    user = request.user
-    if not isinstance(user, User):
-        raise Http404
-    environment = get_object_or_404(
-        Environment.objects.visible_to(user, Verb.VIEW_DASHBOARD).select_related("cluster"),
-        slug=slug,
-    )
+    user, environment = signed_in(request), environment_for(request, slug, Verb.VIEW_DASHBOARD)
     wanted = request.GET.get("range", DEFAULT_SPAN.key)
     known = {span.key: span for span in SPANS}
     span = known.get(wanted, DEFAULT_SPAN)
@@ -76,20 +69,9 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
-def _environment(request: HttpRequest, slug: str) -> Environment:
-    """Return an environment whose configuration this person may browse."""
-    user = request.user
-    if not isinstance(user, User):
-        raise Http404
-    return get_object_or_404(
-        Environment.objects.visible_to(user, Verb.VIEW_CONFIGURATION).select_related("cluster"),
-        slug=slug,
-    )
-
-
 def _resource(request: HttpRequest, slug: str, name: str) -> tuple[Environment, Resource]:
     """Return an environment whose configuration this person may browse, and one resource of it."""
-    environment = _environment(request, slug)
+    environment = environment_for(request, slug, Verb.VIEW_CONFIGURATION)
     resource = browsable(environment, name)
     if resource is None:
         raise Http404
@@ -101,7 +83,7 @@ def _resource(request: HttpRequest, slug: str, name: str) -> tuple[Environment, 
 def documents(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
     """List the documents of one resource as Tracardi reads them now."""
     environment, kind = _resource(request, slug, resource)
-    form = FilterForm(request.GET, (), search=True)
+    form = FilterForm(request.GET, search=["title"])
     problem, total, rows = "", 0, []
     try:
         found = read_documents(environment, kind)
@@ -165,7 +147,7 @@ def way(request: HttpRequest, slug: str) -> HttpResponse:
 
     `around` is the document's resource and its id, with a slash between them.
     """
-    environment = _environment(request, slug)
+    environment = environment_for(request, slug, Verb.VIEW_CONFIGURATION)
     resource, _, doc_id = request.GET.get("around", "").partition("/")
     key = (resource, doc_id)
     problem, name, read, view = "", "", None, None

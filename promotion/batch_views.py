@@ -11,12 +11,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.audit import request_actor
 from accounts.policy import Verdict, may
 from accounts.roles import Verb
-from accounts.web import Filter, console_page, forbidden, listing, show
+from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
 from promotion.batch_choices import Candidate, candidates
 from promotion.batch_models import Batch, BatchItem
 from promotion.batches import Choice, start_batch, stop_batch, summary, summary_words
 from promotion.buttons import promotion_url
-from promotion.common import done, signed_in
+from promotion.common import done
 from promotion.forms import BatchForm, BatchRowForm
 from promotion.tasks import run_batch
 from promotion.views import changes

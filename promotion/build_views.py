@@ -8,14 +8,15 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.audit import request_actor
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import Filter, console_page, forbidden, listing, show
+from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
 from environments.models import Environment
+from environments.web import environment_filter, environment_for
 from promotion.buttons import (
     build_url,
     promotion_url,
     readiness,
 )
-from promotion.common import build_for, done, environment_filter, environment_for, signed_in
+from promotion.common import build_for, done
 from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Promotion, Review
 from promotion.preparing import request_preparation

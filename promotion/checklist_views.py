@@ -6,9 +6,9 @@ from django.views.decorators.http import require_http_methods
 from accounts.audit import request_actor
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show
+from accounts.web import console_page, forbidden, show, signed_in
+from environments.web import environment_for
 from promotion.checklists import ACTION, change_checklist
-from promotion.common import environment_for, signed_in
 from promotion.engine.errors import RuleBroken
 from promotion.forms import ChecklistForm
 from promotion.models import Checklist

@@ -10,10 +10,11 @@ from accounts.audit import request_actor
 from accounts.roles import Verb
 from accounts.web import console_page, show
 from environments.browser import browsable
+from environments.web import environment_for
 from promotion.buttons import build_url
 from promotion.comment_links import document_page
 from promotion.comments import add_comment, settle_comment
-from promotion.common import build_for, done, environment_for
+from promotion.common import build_for, done
 from promotion.engine.errors import PromotionError
 from promotion.forms import CommentForm
 from promotion.models import Build, Comment

@@ -9,14 +9,13 @@ from django.views.decorators.http import require_GET
 
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show
+from accounts.web import console_page, forbidden, show, signed_in
 from environments.browser import as_text, browsable
 from environments.masking import shown
 from environments.pictures import flow_view
 from environments.waypictures import WayView
 from promotion import comparison
 from promotion.comment_links import About, about_document
-from promotion.common import signed_in
 from promotion.compare_views import anchor, asked_sides, compare_url, difference_url
 from promotion.comparison import Row
 from promotion.document_views import history_url

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET
 
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import Filter, FilterForm, console_page, forbidden, paged, show
+from accounts.web import Filter, FilterForm, console_page, forbidden, paged, show, signed_in
 from environments.models import Environment
+from environments.web import environment_for
 from promotion import comparison
-from promotion.common import environment_for, signed_in
 from promotion.comparison import Details, Row
 from promotion.engine.dependencies import Key, Use
 from promotion.engine.diff import Change, total
@@ -170,7 +170,7 @@ def _listed(request: HttpRequest, before: Side, after: Side) -> dict[str, Any]:
         Filter("resource", "Resource", "", [(r.name, r.label) for r, _ in by_resource]),
         Filter("kind", "Change", "", [(kind.value, _kind_words(kind)) for kind in Change]),
     )
-    form = FilterForm(request.GET, filters, search=True)
+    form = FilterForm(request.GET, filters, ["title"])
     chosen = form.chosen()
     rows = [row for row in found if _fits(row, chosen)]
     words = {"before": before.ref, "after": after.ref}

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_http_methods
 from accounts.audit import request_actor
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show
+from accounts.web import console_page, forbidden, show, signed_in
 from environments.findings import errors
 from promotion.buttons import build_url
-from promotion.common import build_for, done, signed_in
+from promotion.common import build_for, done
 from promotion.compose_forms import ChoiceForm, state_of, token_of
 from promotion.composing import ACTION, Draft, compose_build, draft, staging_of
 from promotion.compositions import MOST_LISTED, reason_words

@@ -8,9 +8,9 @@ from django.views.decorators.http import require_GET
 
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, show
+from accounts.web import console_page, show, signed_in
 from promotion import comparison
-from promotion.common import build_for, signed_in
+from promotion.common import build_for
 from promotion.dependencies import configuration_of
 from promotion.document_views import document_url
 from promotion.engine.coverage import Ran, Reach, absent, touching

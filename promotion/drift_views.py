@@ -9,16 +9,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.audit import request_actor
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show
+from accounts.web import console_page, forbidden, show, signed_in
 from environments.browser import as_text
 from environments.documents import DocumentError, parse
 from environments.masking import masked
 from environments.models import Environment
+from environments.web import environment_for
 from promotion import comparison
 from promotion.beginning import running_in
 from promotion.buttons import Button, promotion_url
 from promotion.carrying import carry, preview
-from promotion.common import done, environment_for, signed_in
+from promotion.common import done
 from promotion.compare_views import MOST_SAID
 from promotion.drift import check, documents_of
 from promotion.engine.carry import Way

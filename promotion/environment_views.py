@@ -9,11 +9,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.audit import Actor, request_actor
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import Filter, console_page, forbidden, listing, show
+from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
 from environments.naming import Side
 from environments.tracardi_accounts import recent_findings
+from environments.web import environment_for
 from promotion.adoption import adopt
 from promotion.beginning import running_in
 from promotion.buttons import (
@@ -22,7 +23,7 @@ from promotion.buttons import (
     promotion_url,
     rehearse_rollback_button,
 )
-from promotion.common import done, environment_for, signed_in
+from promotion.common import done
 from promotion.engine.errors import PromotionError
 from promotion.forms import ConfirmForm, DurationForm, UnlockForm
 from promotion.locking import lock, prolong, unlock

@@ -14,12 +14,12 @@ from django.views.decorators.http import require_GET
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import PAGE_SIZE, FilterForm, console_page, paged, show
+from accounts.web import PAGE_SIZE, FilterForm, console_page, paged, show, signed_in
 from environments.browser import browsable
 from environments.catalogue import Resource
 from environments.models import Environment
+from environments.web import environment_for
 from promotion.buttons import Button, restore_button
-from promotion.common import environment_for, signed_in
 from promotion.compare_views import compare_url, difference_url
 from promotion.composing import staging_of
 from promotion.document_views import document_url, history_url
@@ -83,7 +83,7 @@ def history(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
     refs = {one.ref: one for one in found}
     pinned = refs.get(request.GET.get("before", ""))
     query = {"id": doc_id} | ({"before": pinned.ref} if pinned is not None else {})
-    listing = paged(request, found, FilterForm({}, (), search=False), query=query, page=page)
+    listing = paged(request, found, FilterForm({}), query=query, page=page)
     shown: list[Version] = list(listing.page)
     start = listing.page.start_index() - 1 if found else 0
     rows = []
@@ -152,7 +152,7 @@ def live_at(request: HttpRequest, slug: str) -> HttpResponse:
     context: dict[str, Any] = {"problem": "", "status": 200}
     if not form.is_bound:
         made = [(one, live_at_url(environment, _within(one))) for one in reversed(known)]
-        context["listing"] = paged(request, made, FilterForm({}, (), search=False))
+        context["listing"] = paged(request, made, FilterForm({}))
     elif not form.is_valid():
         context |= {"status": 400, "problem": "That is no moment. Give a date and a time of day."}
     else:
@@ -241,7 +241,7 @@ def _documents(
     entries = sorted(tree.entries, key=lambda one: (one.title.casefold(), one.id))
     at = timezone.localtime(moment).isoformat()
     query = {"at": at, "resource": chosen.name}
-    listing = paged(request, entries, FilterForm({}, (), search=False), query=query)
+    listing = paged(request, entries, FilterForm({}), query=query)
     listing.page.object_list = [
         (entry, history_url(environment, chosen.name, entry.id, version=entry.exact))
         for entry in listing.page.object_list

@@ -6,12 +6,13 @@ from django.views.decorators.http import require_http_methods
 from accounts.audit import request_actor
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show
+from accounts.web import console_page, forbidden, show, signed_in
 from environments.elastic import ElasticError
 from environments.models import Environment
+from environments.web import environment_for
 from promotion.beginning import running_in
 from promotion.buttons import environment_url, promotion_url
-from promotion.common import done, environment_for, signed_in
+from promotion.common import done
 from promotion.engine.errors import PromotionError
 from promotion.engine.found import lineage
 from promotion.forms import ReconcileForm

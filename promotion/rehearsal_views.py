@@ -9,8 +9,9 @@ from django.views.decorators.http import require_POST
 from accounts.audit import request_actor
 from accounts.roles import Verb
 from accounts.web import console_page
+from environments.web import environment_for
 from promotion.buttons import build_url, environment_url, promotion_url
-from promotion.common import done, environment_for
+from promotion.common import done
 from promotion.models import Build, Promotion
 from promotion.rehearsing import request_rehearsal, request_rollback_rehearsal
 from promotion.tasks import run_rehearsal

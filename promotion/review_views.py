@@ -7,7 +7,7 @@ from accounts.audit import request_actor
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, show
+from accounts.web import console_page, show, signed_in
 from environments.findings import errors, warnings
 from promotion import build_changes
 from promotion.buttons import (
@@ -20,7 +20,7 @@ from promotion.buttons import (
     rehearse_button,
 )
 from promotion.comment_links import threads
-from promotion.common import build_for, done, signed_in
+from promotion.common import build_for, done
 from promotion.compare_views import compare_url
 from promotion.compositions import composition_of
 from promotion.dependencies import findings_of

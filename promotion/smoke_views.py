@@ -5,9 +5,9 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
 from accounts.audit import request_actor
-from accounts.web import console_page
+from accounts.web import console_page, signed_in
 from promotion.buttons import promotion_url
-from promotion.common import done, signed_in
+from promotion.common import done
 from promotion.smoke import request_smoke_check
 from promotion.tasks import smoke_check
 from promotion.views import visible_promotions

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.audit import request_actor
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, show
+from accounts.web import console_page, show, signed_in
 from environments.browser import as_text, browsable
 from environments.browser import document as read_document
 from environments.documents import DocumentError, parse
@@ -22,7 +22,7 @@ from environments.flowgraph import shown
 from environments.masking import masked
 from environments.models import Environment
 from environments.pictures import followed_flow
-from promotion.common import done, signed_in
+from promotion.common import done
 from promotion.engine.run_diff import compare_runs, counted
 from promotion.models import Build, Review, RunResult, Suite, SuiteRun
 from promotion.sides import of_build

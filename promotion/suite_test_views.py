@@ -9,9 +9,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.audit import request_actor
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show
+from accounts.web import console_page, forbidden, show, signed_in
 from environments.elastic import ElasticError
-from promotion.common import done, signed_in
+from promotion.common import done
 from promotion.engine.errors import RuleBroken
 from promotion.engine.workflow import MOST_EVENTS
 from promotion.models import Suite, SuiteTest

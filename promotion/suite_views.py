@@ -14,10 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.audit import request_actor
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, listing, show
+from accounts.web import console_page, forbidden, listing, show, signed_in
 from environments.models import Environment
+from environments.web import environment_filter
 from promotion.buttons import PRIMARY, Button
-from promotion.common import done, environment_filter, signed_in
+from promotion.common import done
 from promotion.engine.errors import RuleBroken
 from promotion.engine.workflow import BadWorkflowError, WorkflowTest
 from promotion.models import Build, RunResult, Suite, SuiteRun

@@ -10,11 +10,12 @@ from accounts.audit import request_actor
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import Filter, console_page, forbidden, listing, show
+from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
 from environments.models import Environment
+from environments.web import environment_filter, environment_for
 from promotion.beginning import cancel, refuse
 from promotion.buttons import Readiness, promotion_url, readiness, rehearse_button
-from promotion.common import done, environment_filter, environment_for, signed_in
+from promotion.common import done
 from promotion.confirming import (
     plan_by_digest,
     plan_differences,

@@ -1,6 +1,6 @@
 """The home page: each pipeline at a glance, with the next thing to do."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
@@ -8,7 +8,7 @@ from accounts.audit import request_actor
 from accounts.models import User
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
-from accounts.web import console_page, listing, show
+from accounts.web import console_page, listing, show, signed_in
 from environments.models import Environment
 from environments.tracardi_accounts import recent_findings
 from promotion.overview import pipelines
@@ -32,9 +32,7 @@ def landing(user: User) -> str:
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """Show the pipelines whose staging this person may see; htmx asks for them alone."""
-    user = request.user
-    if not isinstance(user, User):
-        raise Http404
+    user = signed_in(request)
     seen = Environment.objects.visible_to(user, Verb.VIEW_BUILD)
     stagings = seen.staging().exclude(promotes_to=None)
     found = listing(
