@@ -24,7 +24,7 @@ def create(connection: BaseDatabaseWrapper) -> None:
 def drop(connection: BaseDatabaseWrapper) -> None:
     """Remove the triggers; for tests, which empty the tables after themselves."""
     with connection.cursor() as cursor:
-        for name in _names(connection.vendor):
+        for name in _guarded(connection.vendor):
             on = f" ON {TABLE}" if connection.vendor == "postgresql" else ""
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on}")
 
@@ -41,12 +41,13 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(asked, [TABLE])
         there = {row[0] for row in cursor.fetchall()}
-    return [name for name in _names(connection.vendor) if name not in there]
+    return [name for name in _guarded(connection.vendor) if name not in there]
 
 
-def _names(vendor: str) -> list[str]:
+def _guarded(vendor: str) -> dict[str, str]:
+    """Return what a database is kept from, by the name of the trigger."""
     what = (*_WHAT, "truncate") if vendor == "postgresql" else _WHAT
-    return [f"{_NAME}_{one}" for one in what]
+    return {f"{_NAME}_{one}": one for one in what}
 
 
 def _created(vendor: str) -> list[str]:
@@ -54,14 +55,14 @@ def _created(vendor: str) -> list[str]:
         return [
             f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {what.upper()} ON {TABLE} "
             f"BEGIN SELECT RAISE(ABORT, '{WORDS}'); END"
-            for name, what in zip(_names(vendor), _WHAT, strict=True)
+            for name, what in _guarded(vendor).items()
         ]
     function = (
         f"CREATE OR REPLACE FUNCTION {_NAME}() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{WORDS}' USING ERRCODE = 'restrict_violation'; END $$"
     )
     statements = [function]
-    for name, what in zip(_names(vendor), (*_WHAT, "truncate"), strict=True):
+    for name, what in _guarded(vendor).items():
         each = "STATEMENT" if what == "truncate" else "ROW"
         statements.append(
             f"CREATE OR REPLACE TRIGGER {name} BEFORE {what.upper()} ON {TABLE} "

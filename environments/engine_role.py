@@ -84,7 +84,7 @@ def _of(naming: Naming) -> Iterator[Grant]:
     is_staging = naming.side is Side.STAGING
     yield Grant(_names(naming, runtime), (Need.READ, *([Need.REFRESH] if is_staging else [])))
     concrete = tuple(naming.concrete(one.name) for one in promoted)
-    if naming.side is Side.STAGING:
+    if is_staging:
         yield Grant(concrete, (Need.WRITE,))
         return
     aliases = tuple(naming.alias(one.name) for one in promoted)

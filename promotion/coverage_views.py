@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
@@ -18,6 +17,7 @@ from promotion.engine.dependencies import Key, kind_of
 from promotion.engine.diff import Change
 from promotion.models import Build, RunResult, StoredGeneration, Suite, SuiteTest
 from promotion.sides import LIVE, Side, of_build, side
+from promotion.workflow_models import newest_by
 
 # So many untouched documents of a resource are listed, and so many changes of a test.
 MOST_LISTED: Final = 200
@@ -73,8 +73,7 @@ def coverage(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def _ran(build: Build, tests: list[SuiteTest]) -> dict[int, Ran]:
     """Return what each test went through when it last ran on a build's content, by its key."""
     rows = RunResult.objects.filter(test__in=tests, run__content=build.content)
-    newest = rows.order_by().values("test").annotate(last=Max("pk")).values("last")
-    held = RunResult.objects.filter(pk__in=newest).values_list("test", "edges", "rules")
+    held = newest_by("test", rows).values_list("test", "edges", "rules")
     return {test: Ran(list(edges), rules) for test, edges, rules in held}
 
 

@@ -89,6 +89,7 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one environment: its resources, its generations and its lock."""
     shown = environment_for(request, slug, Verb.VIEW_CONFIGURATION)
     user = signed_in(request)
+    manages = bool(may(user, Verb.MANAGE, shown))
     problem, rows = "", []
     try:
         rows = _resources(shown)
@@ -125,8 +126,8 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         drift=Drift.open_in(shown) if live is not None else None,
         watch=Watch.objects.filter(environment=shown).first() if live is not None else None,
         may_see_drift=bool(may(user, Verb.VIEW_BUILD, shown)),
-        may_manage=bool(may(user, Verb.MANAGE, shown)),
-        account_findings=recent_findings(shown) if may(user, Verb.MANAGE, shown) else (),
+        may_manage=manages,
+        account_findings=recent_findings(shown) if manages else (),
     )
 
 

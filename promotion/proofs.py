@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Max
+from django.db.models import F
 
 from promotion.models import Build, Suite, SuiteRun
+from promotion.workflow_models import newest_by
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,7 @@ def proofs(build: Build) -> list[Proof]:
         runs = SuiteRun.objects.filter(
             suite__in=suites, content=build.content, suite_version=F("suite__version")
         )
-        last = runs.order_by().values("suite").annotate(last=Max("pk")).values("last")
-        held = SuiteRun.objects.filter(pk__in=last).select_related("suite", "requested_by")
+        held = newest_by("suite", runs).select_related("suite", "requested_by")
         newest = {run.suite_id: run for run in held}
     return [Proof(suite, newest.get(suite.pk)) for suite in suites]
 

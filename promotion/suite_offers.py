@@ -14,9 +14,11 @@ from environments.marks import TEST_MARK
 from environments.masking import masked
 from environments.models import Environment
 from promotion.engine.observed import texts
-from promotion.engine.workflow import MOST_EVENTS, Kind
+from promotion.engine.workflow import MOST_EVENTS, RESOURCES, Kind
 from promotion.suite_running import rule_names
 
+# What a form of tests asks for: a source, and what expectations name.
+OFFERED: Final = sorted({*RESOURCES.values(), "event-source"})
 # A list that a person looks through; any other id may be typed.
 MOST_OFFERED: Final = 500
 MOST_SESSIONS: Final = 25
@@ -49,17 +51,6 @@ class Offers:
         return self.by_resource.get(resource, ())
 
 
-# What is offered, and the field that a segment is known by on a profile.
-_OFFERED: Final = (
-    "event-source",
-    "event-management",
-    "flow",
-    "rule",
-    "segment",
-    "consent-type",
-)
-
-
 def offers(environment: Environment) -> Offers:
     """Return what staging has as Tracardi reads it now, MOST_OFFERED of each resource at most.
 
@@ -68,7 +59,7 @@ def offers(environment: Environment) -> Offers:
     """
     found: dict[str, list[Offer]] = {}
     partial = []
-    for name in _OFFERED:
+    for name in OFFERED:
         resource = environment.catalogue.get(name)
         body = {
             "size": MOST_OFFERED,
@@ -146,7 +137,7 @@ def recorded(environment: Environment, session: str) -> dict[str, Any] | None:
     }
     hits = _search(environment, "event", body)["hits"]["hits"]
     events = [masked("event", hit["_source"]) for hit in hits]
-    sent = list(_sent(events))
+    sent = _sent(events)
     if not sent:
         return None
     names = rule_names(environment)

@@ -149,7 +149,7 @@ def _compared(
         last = approved_contents.first()
         base = earlier.filter(content=last).first() if last else None
         words = "of the last approved build" if base is not None else ""
-        if base is None and approved_contents:
+        if base is None:
             base = earlier.filter(content__in=approved_contents).exclude(content="").first()
             words = "of a build that was approved" if base is not None else ""
         base = base or earlier.first()

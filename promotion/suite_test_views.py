@@ -1,6 +1,6 @@
 """Workflow tests as pages: write one, change it, record it from a session, take it out."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -13,26 +13,22 @@ from accounts.web import console_page, forbidden, show, signed_in
 from environments.elastic import ElasticError
 from promotion.common import done
 from promotion.engine.errors import RuleBroken
-from promotion.engine.workflow import MOST_EVENTS
+from promotion.engine.workflow import MOST_EVENTS, RESOURCES
 from promotion.models import Suite, SuiteTest
 from promotion.suite_forms import VersionForm
-from promotion.suite_offers import Offers, offers, recent_sessions, recorded
+from promotion.suite_offers import OFFERED, Offers, offers, recent_sessions, recorded
 from promotion.suite_views import suite_for, suite_url
 from promotion.suites import ACTION, keep_test, remove_test
 from promotion.workflow_files import dump
 from promotion.workflow_forms import (
     EVENTS,
     EXPECTED,
-    OFFERED,
     Draft,
     WorkflowTestForm,
     draft_of,
     draft_sent,
     offer_list,
 )
-
-# All that the form offers.
-LISTED: Final = sorted({*OFFERED.values(), "event-source"})
 
 
 @console_page
@@ -57,11 +53,7 @@ def _test_page(request: HttpRequest, suite: Suite, kept: SuiteTest | None) -> Ht
     is_current = kept is None or kept.replaced_in is None
     if not verdict and (request.method == "POST" or kept is None):
         return forbidden(request, verdict, ACTION, suite)
-    try:
-        offered, problem = offers(suite.environment), ""
-    except ElasticError as error:
-        # What staging has is comfort: a test can be written without.
-        offered, problem = Offers(), str(error)
+    refused = trouble = ""
     data = request.POST if request.method == "POST" else None
     more = data.get("more", "") if data is not None else ""
     if data is not None and more in {EVENTS, EXPECTED}:
@@ -81,14 +73,18 @@ def _test_page(request: HttpRequest, suite: Suite, kept: SuiteTest | None) -> Ht
             except RuleBroken as error:
                 # What was written stays; sent again, it stands on what is shown now.
                 suite.refresh_from_db()
-                problem = str(error)
+                refused = str(error)
                 form = WorkflowTestForm(None, draft=draft_sent(data, "").on(suite.version))
             else:
                 return HttpResponseRedirect(suite_url(suite))
     else:
         draft, trouble = _draft(request, suite, kept)
-        problem = problem or trouble
         form = WorkflowTestForm(None, draft=draft)
+    try:
+        offered, unread = offers(suite.environment), ""
+    except ElasticError as error:
+        # What staging has is comfort: a test can be written without.
+        offered, unread = Offers(), str(error)
     return show(
         request,
         "promotion/suite_test.html",
@@ -98,9 +94,9 @@ def _test_page(request: HttpRequest, suite: Suite, kept: SuiteTest | None) -> Ht
         kept=kept,
         form=form,
         added=more,
-        problem=problem,
-        lists=[(offer_list(name), offered.of(name)) for name in LISTED],
-        list_of={kind.value: offer_list(name) for kind, name in OFFERED.items()},
+        problem=refused or unread or trouble,
+        lists=[(offer_list(name), offered.of(name)) for name in OFFERED],
+        list_of={kind.value: offer_list(name) for kind, name in RESOURCES.items()},
         partial=offered.partial,
         # What was written stays on the page, also where another version came first.
         may_change=bool(verdict) and suite.retired_at is None and (is_current or data is not None),

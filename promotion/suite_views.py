@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Callable
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -33,6 +33,7 @@ from promotion.suite_forms import (
 from promotion.suite_runs import address_problem
 from promotion.suites import add_tests, make_suite, rename_suite, require_suite, retire_suite
 from promotion.workflow_files import dump, load
+from promotion.workflow_models import newest_by
 
 RUNS_LISTED = 10
 
@@ -126,10 +127,8 @@ def suite(request: HttpRequest, pk: int) -> HttpResponse:
 def _suite_page(request: HttpRequest, shown: Suite, import_form: ImportForm | None) -> HttpResponse:
     user, environment = signed_in(request), shown.environment
     tests = list(shown.tests.select_related("made_by"))
-    newest = RunResult.objects.filter(test__in=tests).values("test").annotate(last=Max("pk"))
-    held = RunResult.objects.select_related("run").defer("exchange")
-    results = held.in_bulk([row["last"] for row in newest])
-    by_test = {result.test_id: result for result in results.values()}
+    newest = newest_by("test", RunResult.objects.filter(test__in=tests))
+    by_test = {one.test_id: one for one in newest.select_related("run").defer("exchange")}
     runs = listing(request, shown.runs.select_related("requested_by"), size=RUNS_LISTED)
     is_in_use = shown.retired_at is None
     may_change = is_in_use and bool(may(user, Verb.CAPTURE, environment))

@@ -18,6 +18,7 @@ from promotion.engine.workflow import (
     LONGEST_TEXT,
     MOST_EVENTS,
     MOST_EXPECTED,
+    RESOURCES,
     VALUED,
     BadWorkflowError,
     Kind,
@@ -39,18 +40,6 @@ KIND_WORDS: Final[Mapping[Kind, str]] = {
     Kind.NOT_CONSENT: "Profile gave no consent",
     Kind.EVENT: "Event is raised",
     Kind.NO_ERROR: "No error in the logs",
-}
-# The resource whose documents are offered for each.
-OFFERED: Final[Mapping[Kind, str]] = {
-    Kind.FLOW: "flow",
-    Kind.NOT_FLOW: "flow",
-    Kind.RULE: "rule",
-    Kind.NOT_RULE: "rule",
-    Kind.SEGMENT: "segment",
-    Kind.NOT_SEGMENT: "segment",
-    Kind.CONSENT: "consent-type",
-    Kind.NOT_CONSENT: "consent-type",
-    Kind.EVENT: "event-management",
 }
 PROFILES: Final = [
     (Profile.NEW.value, "Somebody new"),
@@ -114,7 +103,7 @@ class ExpectationRow(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Each kind has a list of its own; the script changes it with the kind.
-        if resource := OFFERED.get(_kind(self["kind"].value())):  # type: ignore[arg-type]
+        if resource := RESOURCES.get(_kind(self["kind"].value())):  # type: ignore[arg-type]
             self.fields["subject"].widget.attrs["list"] = offer_list(resource)
 
     def clean(self) -> dict[str, Any]:

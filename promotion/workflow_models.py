@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import models
 
@@ -10,6 +10,14 @@ from accounts.models import User
 from environments.crypto import EncryptedTextField
 from environments.models import Environment
 from promotion.engine.workflow import WorkflowTest
+
+M = TypeVar("M", bound=models.Model)
+
+
+def newest_by(field: str, rows: models.QuerySet[M]) -> models.QuerySet[M]:
+    """Return of some rows the newest of each value of a field."""
+    last = rows.order_by().values(field).annotate(last=models.Max("pk")).values("last")
+    return rows.model._default_manager.filter(pk__in=last)
 
 
 class SuiteQuerySet(models.QuerySet["Suite"]):

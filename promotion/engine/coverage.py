@@ -5,13 +5,13 @@ that those run, the destinations that it is sent to, and all that these use. So 
 configuration; what a run of the test went through, and what it expects, counts besides.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from environments.links import NOTHING, Links
+from environments.links import NOTHING
 from promotion.engine.dependencies import Configuration, Key, is_drafted
-from promotion.engine.workflow import Kind, WorkflowTest
+from promotion.engine.workflow import NEGATED, RESOURCES, Expectation, WorkflowTest
 
 # What ought to be touched by a test; the rest is what these use.
 COVERED: Final = ("event-source", "rule", "flow", "destination")
@@ -27,19 +27,6 @@ _TAKERS: Final = (
     "consent-data-compliance",
     "identification-point",
 )
-_POSITIVE: Final[Mapping[Kind, str]] = {
-    Kind.FLOW: "flow",
-    Kind.RULE: "rule",
-    Kind.SEGMENT: "segment",
-    Kind.CONSENT: "consent-type",
-    Kind.EVENT: "event-management",
-}
-_NEGATIVE: Final[Mapping[Kind, str]] = {
-    Kind.NOT_FLOW: "flow",
-    Kind.NOT_RULE: "rule",
-    Kind.NOT_SEGMENT: "segment",
-    Kind.NOT_CONSENT: "consent-type",
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +77,7 @@ class Reach:
         """Return the documents that a test goes through, with all that they use."""
         types = {event.type for event in test.events}
         found: set[Key] = {("event-source", test.source)}
-        found |= {(_POSITIVE[e.kind], e.subject) for e in test.expected if e.kind in _POSITIVE}
+        found |= {_key(one) for one in _naming(test) if one.kind not in NEGATED}
         # A flow may raise an event, which fires rules of its own.
         types |= {key[1] for key in found if key[0] == "event-management"}
         if ran is not None:
@@ -107,7 +94,7 @@ class Reach:
 
     def concerns(self, test: WorkflowTest, ran: Ran | None = None) -> frozenset[Key]:
         """Return what a test touches, and what it expects not to happen: a change may break it."""
-        named = {(_NEGATIVE[e.kind], e.subject) for e in test.expected if e.kind in _NEGATIVE}
+        named = {_key(one) for one in _naming(test) if one.kind in NEGATED}
         return self.touched(test, ran) | frozenset(self._with_used(named))
 
     def parts(self, touched: Collection[Key]) -> list[Part]:
@@ -118,7 +105,7 @@ class Reach:
         found = []
         for resource in COVERED:
             links, held = self._held.links(resource), self._held.tree(resource).entries
-            due = [one for one in held if one.content and not _is_off(links.get(one.id))]
+            due = [one for one in held if one.content and not links.get(one.id, NOTHING).is_off]
             missed = [one for one in due if (resource, one.id) not in touched]
             missed.sort(key=lambda one: (one.title.casefold(), one.id))
             found.append(Part(resource, len(due), tuple((resource, one.id) for one in missed)))
@@ -172,9 +159,7 @@ def absent(test: WorkflowTest, configuration: Configuration) -> list[Key]:
 
     Events carry types, and profiles segments and consents, that no document describes.
     """
-    kinds = {**_POSITIVE, **_NEGATIVE}
-    named = {("event-source", test.source)}
-    named |= {(kinds[e.kind], e.subject) for e in test.expected if e.kind in kinds}
+    named = {("event-source", test.source), *map(_key, _naming(test))}
     hard = {"event-source", "flow", "rule"}
     return sorted(key for key in named if key[0] in hard and configuration.entry(key) is None)
 
@@ -200,5 +185,10 @@ def _indexed(held: Configuration) -> _Index:
     return made
 
 
-def _is_off(links: Links | None) -> bool:
-    return links is not None and links.is_off
+def _naming(test: WorkflowTest) -> Iterator[Expectation]:
+    """Yield the expectations that name a document."""
+    return (one for one in test.expected if one.kind in RESOURCES)
+
+
+def _key(one: Expectation) -> Key:
+    return RESOURCES[one.kind], one.subject

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from promotion.engine.workflow import Expectation, Kind, WorkflowTest
+from promotion.engine.workflow import NEGATED, Expectation, Kind, WorkflowTest
 
 # Tracardi's words in a log of a flow's run; the edge leads to the node that ran next.
 _EDGE: Final = re.compile(r"\bedge (\S+) executed\b")
@@ -161,16 +161,13 @@ def _judged(one: Expectation, facts: _Facts, seen: Observation) -> Outcome:
             return _without_errors(one, facts, seen)
 
 
-_NEGATED: Final = frozenset({Kind.NOT_FLOW, Kind.NOT_RULE, Kind.NOT_SEGMENT, Kind.NOT_CONSENT})
-
-
 def _of_profile(one: Expectation, words: str, name: str, seen: Observation) -> Outcome:
     """Judge what a profile is or is not: of one that nobody saw, nothing is known."""
     held = _field(seen.profile, name, _ABSENT)
     if held is None:
         held = []
     if not isinstance(held, list | Mapping):
-        expected = f"not: {words}" if one.kind in _NEGATED else words
+        expected = f"not: {words}" if one.kind in NEGATED else words
         why = _missing(seen) if seen.missing else "no profile that says so was seen"
         return Outcome(one, False, expected, f"not known: {why}")
     return _present(one, words, one.subject, frozenset(map(str, held)), seen)
@@ -179,7 +176,7 @@ def _of_profile(one: Expectation, words: str, name: str, seen: Observation) -> O
 def _present(
     one: Expectation, words: str, subject: str, found: Iterable[str], seen: Observation
 ) -> Outcome:
-    there, negated = subject in set(found), one.kind in _NEGATED
+    there, negated = subject in set(found), one.kind in NEGATED
     expected = f"not: {words}" if negated else words
     happened = f"there: {', '.join(sorted(found)) or 'none'}"
     if negated and not there and seen.missing:

@@ -46,6 +46,20 @@ class Kind(StrEnum):
     NO_ERROR = "no-errors"
 
 
+# The resource whose document each names.
+RESOURCES: Final[Mapping[Kind, str]] = {
+    Kind.FLOW: "flow",
+    Kind.NOT_FLOW: "flow",
+    Kind.RULE: "rule",
+    Kind.NOT_RULE: "rule",
+    Kind.SEGMENT: "segment",
+    Kind.NOT_SEGMENT: "segment",
+    Kind.CONSENT: "consent-type",
+    Kind.NOT_CONSENT: "consent-type",
+    Kind.EVENT: "event-management",
+}
+# Those that name what must not be.
+NEGATED: Final = frozenset({Kind.NOT_FLOW, Kind.NOT_RULE, Kind.NOT_SEGMENT, Kind.NOT_CONSENT})
 # Those that name a field and the value that it must have.
 VALUED: Final = frozenset({Kind.ANSWER, Kind.TRAIT})
 
