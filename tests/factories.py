@@ -3,7 +3,11 @@
 import uuid
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.test import Client
+
 from accounts.audit import Actor, command_actor, system_actor
+from accounts.models import User
 from accounts.roles import Role
 from accounts.services import create_user, grant
 from devtools.elasticsearch.mappings import fitted
@@ -127,3 +131,11 @@ def served(environment: Environment, resource: str) -> dict[str, bytes]:
     writer, alias = ClusterWriter(connect(environment.cluster)), environment.naming.alias(resource)
     writer.refresh([alias])
     return dict(writer.read(alias))
+
+
+def enter(user: User | None) -> Client:
+    """Sign a person in, who is there, and return their browser."""
+    assert user is not None
+    client = Client(headers={"x-forwarded-proto": "https"})
+    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    return client

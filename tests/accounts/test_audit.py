@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as console
 from django.core.management import call_command
 from django.db import DatabaseError, connection, connections, transaction
 from django.test import Client
@@ -24,6 +23,7 @@ from accounts.models import AuditEvent, AuditImmutableError, User
 from accounts.roles import Role
 from accounts.services import create_user
 from accounts.verification import verify
+from tests.factories import enter
 
 PASSWORD = "a long enough phrase 7"
 TABLE = "accounts_auditevent"
@@ -264,9 +264,7 @@ def test_many_at_once_make_one_chain() -> None:
 def browse(plain_static_files: None, db: None) -> Callable[[Role], Client]:
     def as_role(role: Role) -> Client:
         user = create_user(system_actor(), username=role.value, role=role, password=PASSWORD)
-        client = Client(headers={"x-forwarded-proto": "https"})
-        client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
-        return client
+        return enter(user)
 
     return as_role
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -63,13 +62,6 @@ def person(role: Role, shop: Environment) -> User:
     if role is not Role.ADMINISTRATOR:
         grant(system_actor(), user, shop)
     return user
-
-
-def enter(user: User) -> Client:
-    """Sign a person in."""
-    client = Client(headers={"x-forwarded-proto": "https"})
-    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
-    return client
 
 
 def page(client: Client, build: Build, **query: str) -> str:

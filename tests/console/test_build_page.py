@@ -10,7 +10,8 @@ from accounts.roles import Role
 from environments.models import Environment
 from promotion.models import Review
 from promotion.services import review
-from tests.console.shops import enter, keep, make_shop, page, person, text_of
+from tests.console.shops import keep, make_shop, page, person, text_of
+from tests.factories import enter
 
 pytestmark = pytest.mark.django_db
 APPROVED, CHANGES = Review.Verdict.APPROVED, Review.Verdict.CHANGES

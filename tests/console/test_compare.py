@@ -6,9 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from django.conf import settings as console
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
@@ -18,7 +16,7 @@ from environments.models import Cluster, Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.models import Blob, StoredTree
 from promotion.services import capture
-from tests.factories import People, make_staging, put, remove, served
+from tests.factories import People, enter, make_staging, put, remove, served
 
 pytestmark = pytest.mark.django_db
 See = Callable[..., str]
@@ -32,9 +30,7 @@ def see(plain_static_files: None) -> See:
     def look(
         user: User | None, before: str, after: str, name: str = "compare", **query: str
     ) -> str:
-        assert user is not None
-        client = Client(headers={"x-forwarded-proto": "https"})
-        client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+        client = enter(user)
         url = reverse(f"promotion:{name}")
         query = {"before": before, "after": after, **query}
         expected = int(query.pop("expected", "200"))

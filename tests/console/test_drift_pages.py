@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 
 import pytest
-from django.conf import settings as console
 from django.test import Client
 from django.urls import reverse
 
@@ -16,6 +15,7 @@ from promotion.locking import unlock
 from promotion.models import Build, Drift, Promotion, Unlocking
 from tests.factories import (
     People,
+    enter,
     put,
     served,
 )
@@ -44,13 +44,7 @@ def edited(people: People, production: Environment) -> Environment:
 
 @pytest.fixture
 def sign(plain_static_files: None) -> Sign:
-    def as_user(user: User | None) -> Client:
-        assert user is not None
-        client = Client(headers={"x-forwarded-proto": "https"})
-        client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
-        return client
-
-    return as_user
+    return enter
 
 
 def get(client: Client, name: str, *args: object) -> str:

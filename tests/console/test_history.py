@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
-from django.conf import settings as console
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -31,6 +29,7 @@ from promotion.timeline import live_at, periods
 from tests.factories import (
     People,
     approved,
+    enter,
     put,
 )
 
@@ -45,9 +44,7 @@ def see(plain_static_files: None) -> See:
     """Return what a person sees at an address."""
 
     def look(user: User | None, name: str, *args: str, expected: int = 200, **query: str) -> str:
-        assert user is not None
-        client = Client(headers={"x-forwarded-proto": "https"})
-        client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+        client = enter(user)
         answer = client.get(reverse(f"promotion:{name}", args=args), query, secure=True)
         assert answer.status_code == expected
         return answer.content.decode()

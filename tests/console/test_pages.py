@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.conf import settings as console
-from django.test import Client
 from django.urls import reverse
 
 from accounts.audit import record, system_actor
@@ -13,6 +11,7 @@ from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.models import Cluster, Environment
 from promotion.models import Build, Promotion, Review
+from tests.factories import enter
 
 pytestmark = pytest.mark.django_db
 Look = Callable[..., str]
@@ -55,8 +54,7 @@ def qa(shop: Environment) -> User:
 @pytest.fixture
 def look(qa: User, plain_static_files: None) -> Look:
     """Return what QA sees at an address."""
-    client = Client(headers={"x-forwarded-proto": "https"})
-    client.force_login(qa, backend=console.AUTHENTICATION_BACKENDS[0])
+    client = enter(qa)
 
     def see(name: str, *args: object, **query: str) -> str:
         answer = client.get(reverse(name, args=args), query, secure=True)

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.conf import settings as console
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -27,7 +26,7 @@ from promotion.suite_running import run_suite, run_waiting
 from promotion.suite_runs import request_run
 from promotion.suites import keep_test
 from promotion.workflow_files import dump
-from tests.factories import People, put
+from tests.factories import People, enter, put
 from tests.greens import greens
 from tests.promotion.conftest import adopted
 from tests.promotion.test_workflows import done, patience, purchase, standin, suite
@@ -40,13 +39,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 @pytest.fixture
 def browse(plain_static_files: None) -> Browse:
-    def as_user(user: User | None) -> Client:
-        assert user is not None
-        client = Client(headers={"x-forwarded-proto": "https"})
-        client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
-        return client
-
-    return as_user
+    return enter
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from django.conf import settings as console
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -12,7 +11,7 @@ from environments.documents import encode_field
 from environments.masking import MASK
 from environments.models import Environment
 from tests.environments.test_flowgraph import edge, node, version
-from tests.factories import People
+from tests.factories import People, enter
 from tests.promotion.conftest import Put, engine, people, production, put, staging
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,10 +22,7 @@ __all__ = ["engine", "people", "production", "put", "staging"]
 def marketing(people: People, settings: Settings) -> Client:
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-    client = Client(headers={"x-forwarded-proto": "https"})
-    assert people.marketing.user is not None
-    client.force_login(people.marketing.user, backend=console.AUTHENTICATION_BACKENDS[0])
-    return client
+    return enter(people.marketing.user)
 
 
 def page(client: Client, name: str, *args: str, **query: str) -> tuple[int, str]:

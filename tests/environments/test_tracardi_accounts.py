@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings as console
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
@@ -17,7 +15,7 @@ from environments.elastic import Connection
 from environments.models import Environment
 from environments.tracardi_accounts import accounts_of, recent_findings
 from tests.data import load
-from tests.factories import People, make_index
+from tests.factories import People, enter, make_index
 from tests.promotion.conftest import engine, people, production, staging
 
 __all__ = ["engine", "people", "production", "staging"]
@@ -131,9 +129,7 @@ def test_the_administrator_sees_it_and_no_hash_does_anybody(
     put(staging, "ada", "admin")
 
     def page(user: User | None, address: str) -> tuple[int, str]:
-        assert user is not None
-        client = Client(headers={"x-forwarded-proto": "https"})
-        client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+        client = enter(user)
         answer = client.get(address, secure=True)
         return answer.status_code, answer.content.decode()
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pytest
-from django.conf import settings as console
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -21,7 +20,7 @@ from promotion.compose_forms import token_of
 from promotion.composing import compose_build
 from promotion.models import Build
 from promotion.services import capture
-from tests.factories import People
+from tests.factories import People, enter
 from tests.promotion.test_compose import build as build
 from tests.promotion.test_compose import edits as edits
 from tests.promotion.test_compose import go_live, of
@@ -80,9 +79,7 @@ class Pages:
 
 
 def pages(user: User | None, build: Build) -> Pages:
-    assert user is not None
-    client = Client(headers={"x-forwarded-proto": "https"})
-    client.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+    client = enter(user)
     args = [build.environment.slug, build.number]
     return Pages(client, reverse("promotion:compose", args=args))
 

@@ -15,8 +15,7 @@ from promotion.models import Build, Promotion, Review
 from promotion.preparing import prepare
 from promotion.rehearsing import request_rehearsal, run_rehearsal
 from promotion.services import capture, review
-from tests.console.shops import enter
-from tests.factories import People, approved, served
+from tests.factories import People, approved, enter, served
 from tests.promotion.conftest import Put, Ship
 
 pytestmark = pytest.mark.django_db

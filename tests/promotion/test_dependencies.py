@@ -6,12 +6,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.conf import settings as console
-from django.test import Client
 from django.urls import reverse
 
 from accounts.audit import system_actor
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent
 from environments.elastic import Connection
 from environments.models import Environment
 from promotion import kept_links
@@ -26,7 +24,7 @@ from promotion.promotions import promote
 from promotion.services import capture, review
 from promotion.store import DatabaseContent
 from tests.data import configuration
-from tests.factories import People, make_index
+from tests.factories import People, enter, make_index
 from tests.factories import put as write
 from tests.promotion.conftest import Put, Ship
 from tests.promotion.test_review import run
@@ -209,19 +207,12 @@ def test_what_is_kept_of_references_is_encrypted(staging: Environment) -> None:
 # --- Pages ---------------------------------------------------------------------------------------
 
 
-def client(user: User | None) -> Client:
-    assert user is not None
-    made = Client(headers={"x-forwarded-proto": "https"})
-    made.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
-    return made
-
-
 @pytest.mark.usefixtures("plain_static_files", "adopted")
 def test_the_page_of_a_document_shows_what_it_uses_and_is_used_by_with_secrets_masked(
     people: People, staging: Environment, put: Put
 ) -> None:
     put("flow", quote("a/b?c=ü", safe=""), json.dumps(real("tracardi-flow", "flow-crm-sync")))
-    build, look = capture(people.qa, staging), client(people.qa.user)
+    build, look = capture(people.qa, staging), enter(people.qa.user)
     blobs = Blob.objects.count()
 
     def page(resource: str, doc_id: str, more: str = "") -> str:
@@ -256,7 +247,7 @@ def test_the_page_of_a_build_asks_for_each_warning_and_says_what_was_acknowledge
     people: People, staging: Environment, put: Put
 ) -> None:
     put("event-source", "src-web-shop", disabled_source())
-    build, look = capture(people.qa, staging), client(people.qa.user)
+    build, look = capture(people.qa, staging), enter(people.qa.user)
     path = reverse("promotion:build", args=[staging.slug, build.number])
     text = look.get(path, secure=True).content.decode()
     assert "Event source “Web shop” is disabled" in text
@@ -282,7 +273,7 @@ def test_where_an_error_stands_against_it_approve_is_disabled_with_its_reason(
     put("rule", "rule-purchase", rule_without_flow())
     build = capture(people.qa, staging)
     path = reverse("promotion:build", args=[staging.slug, build.number])
-    text = client(people.qa.user).get(path, secure=True).content.decode()
+    text = enter(people.qa.user).get(path, secure=True).content.decode()
     assert 'type="submit" disabled>Approve</button>' in text
     assert "An error above stands against an approval." in text
 

@@ -4,9 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.conf import settings as console
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent
@@ -19,7 +17,7 @@ from promotion.models import Promotion, SmokeCheck, StoredGeneration
 from promotion.services import NotAllowedError
 from promotion.smoke import request_smoke_check, run_smoke_check
 from promotion.tasks import smoke_check
-from tests.factories import People, put
+from tests.factories import People, enter, put
 
 pytestmark = pytest.mark.django_db
 
@@ -136,9 +134,7 @@ def test_an_environment_may_ask_for_it_after_each_promotion(
     smoke = SmokeCheck.objects.get()
     assert (smoke.promotion, smoke.requested_by, smoke.status) == (promotion, None, "running")
     smoke_check.func(smoke.pk)
-    client = Client(headers={"x-forwarded-proto": "https"})
-    assert people.admin.user is not None
-    client.force_login(people.admin.user, backend=console.AUTHENTICATION_BACKENDS[0])
+    client = enter(people.admin.user)
     page = client.get(reverse("promotion:promotion", args=[promotion.pk]), secure=True)
     text = page.content.decode()
     assert "41 names lead to generation 3 alone." in text
@@ -192,9 +188,7 @@ def test_marketing_gets_no_part_of_it(
     people: People, adopted: Environment, plain_static_files: None
 ) -> None:
     looked(people, adopted)
-    client = Client(headers={"x-forwarded-proto": "https"})
-    assert people.marketing.user is not None
-    client.force_login(people.marketing.user, backend=console.AUTHENTICATION_BACKENDS[0])
+    client = enter(people.marketing.user)
     address = reverse("promotion:promotion", args=[live(adopted).pk])
     headers = {"hx-request": "true", "hx-target": "smoke"}
     answer = client.get(address, secure=True, headers=headers)

@@ -9,10 +9,8 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
-from django.conf import settings as console
 from django.core.exceptions import ValidationError
 from django.db import connections
-from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
@@ -44,7 +42,7 @@ from promotion.suites import (
     retire_suite,
 )
 from tests.data import load
-from tests.factories import People, make_index, put, served
+from tests.factories import People, enter, make_index, put, served
 from tests.greens import greens
 from tests.promotion.test_review import run
 
@@ -771,9 +769,7 @@ def test_the_build_the_confirm_page_and_the_receipt_show_the_runs(
     ran = done(people, suite)
     assert ran.status == "passed"
     words = f"run {ran.pk}, version 2"
-    client = Client(headers={"x-forwarded-proto": "https"})
-    assert people.admin.user is not None
-    client.force_login(people.admin.user, backend=console.AUTHENTICATION_BACKENDS[0])
+    client = enter(people.admin.user)
     path = reverse("promotion:build", args=["staging", build.number])
     assert words in client.get(path, secure=True).content.decode()
     approve(people, build)

@@ -12,10 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.conf import settings as console
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
 from django.urls import reverse
 
 from environments.documents import encode_field
@@ -32,6 +30,7 @@ from promotion.services import capture
 from tests.factories import (
     People,
     approved,
+    enter,
     make_staging,
     put,
     remove,
@@ -222,9 +221,7 @@ def test_no_page_shows_a_secret_to_any_role(
 ) -> None:
     looked = {200: 0, 302: 0, 403: 0, 404: 0}
     for actor in (people.admin, people.qa, people.marketing):
-        client = Client(headers={"x-forwarded-proto": "https"})
-        assert actor.user is not None
-        client.force_login(actor.user, backend=console.AUTHENTICATION_BACKENDS[0])
+        client = enter(actor.user)
         for address in addresses(lived):
             answer = client.get(address, secure=True)
             assert answer.status_code in looked, address
@@ -239,9 +236,7 @@ def test_no_page_shows_a_secret_to_any_role(
 def test_a_changed_secret_is_shown_as_changed(
     lived: Promotion, people: People, plain_static_files: None
 ) -> None:
-    assert people.qa.user is not None
-    client = Client(headers={"x-forwarded-proto": "https"})
-    client.force_login(people.qa.user, backend=console.AUTHENTICATION_BACKENDS[0])
+    client = enter(people.qa.user)
     address = reverse("promotion:compare")
     page = client.get(address, {"before": "staging:1", "after": "staging:2"}, secure=True)
     text = page.content.decode()

@@ -6,9 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from django.conf import settings as console
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +29,7 @@ from promotion.services import capture
 from promotion.settling import discard
 from promotion.smoke import request_smoke_check, run_smoke_check
 from promotion.suite_offers import offers, recent_sessions, recorded
-from tests.factories import People, put
+from tests.factories import People, enter, put
 from tests.promotion.conftest import adopted, ship, staging
 from tests.promotion.test_workflows import done, patience, standin, suite
 
@@ -176,9 +174,7 @@ def test_all_that_the_console_does_is_allowed_and_each_allowance_is_needed(
     recorded(staging, "nobody's")
     run_release(request_release(people.admin, adopted))
     run_adopt(adopt(people.admin, adopted))
-    client = Client(headers={"x-forwarded-proto": "https"})
-    assert people.admin.user is not None
-    client.force_login(people.admin.user, backend=console.AUTHENTICATION_BACKENDS[0])
+    client = enter(people.admin.user)
     for one in (staging, adopted):
         for name, args in (
             ("environments:dashboard", [one.slug]),
