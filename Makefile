@@ -58,7 +58,7 @@ lint: venv ## Check style, types, import rules, migrations and production settin
 	$(BIN)/ruff format --check .
 	$(TEST_ENV) $(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/djlint --lint --quiet --profile django promotion/templates environments/templates tracardi_console/templates
+	$(BIN)/djlint --lint --quiet --profile django accounts/templates promotion/templates environments/templates tracardi_console/templates
 	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TEST_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
 

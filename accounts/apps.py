@@ -24,6 +24,9 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.apps import apps
 
+        from accounts import hooks
+
+        hooks.connect()
         # The verbs are permissions of Environment, made when that app has been migrated.
         post_migrate.connect(
             _sync_after_migrate,

@@ -9,13 +9,19 @@ from django.db import models
 from django.http import HttpRequest
 
 from accounts.models import AuditEvent, User
+from accounts.recent import client_address, confirmed_recently
 
 SYSTEM_NAME = "Console"
+STRANGER_NAME = "Nobody signed in"
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts, and by which way. `user` is None for the console's own work."""
+    """Who acts, and by which way. `user` is None for the console's own work, and for a stranger.
+
+    `user` is whose rights count; `viewer` the administrator who looks at the console as them.
+    `is_confirmed` says that the person proved a moment ago who they are.
+    """
 
     user: User | None
     channel: str
@@ -23,10 +29,24 @@ class Actor:
     system_user: str = ""
     request_id: str = ""
     group: uuid.UUID = field(default_factory=uuid.uuid4)
+    viewer: User | None = None
+    is_confirmed: bool = True
+    is_stranger: bool = False
+
+    @property
+    def responsible(self) -> User | None:
+        """Return who is answerable for it."""
+        return self.viewer or self.user
 
     @property
     def name(self) -> str:
-        return self.user.label if self.user is not None else SYSTEM_NAME
+        if self.is_stranger:
+            return STRANGER_NAME
+        if self.user is None:
+            return SYSTEM_NAME
+        if self.viewer is None:
+            return self.user.label
+        return f"{self.viewer.label}, viewing as {self.user.label}"
 
 
 def system_actor() -> Actor:
@@ -42,8 +62,21 @@ def request_actor(request: HttpRequest) -> Actor:
     return Actor(
         user=user,
         channel="web",
-        address=request.META.get("REMOTE_ADDR") or None,
+        address=client_address(request),
         request_id=getattr(request, "request_id", ""),
+        viewer=getattr(request, "viewer", None),
+        is_confirmed=confirmed_recently(request),
+    )
+
+
+def stranger_actor(request: HttpRequest) -> Actor:
+    """Return the actor of a web request that nobody has signed in for."""
+    return Actor(
+        user=None,
+        channel="web",
+        address=client_address(request),
+        request_id=getattr(request, "request_id", ""),
+        is_stranger=True,
     )
 
 
@@ -67,7 +100,7 @@ def record(
     """
     environment = getattr(obj, "environment", None)
     return AuditEvent.objects.create(
-        actor=actor.user,
+        actor=actor.responsible,
         actor_name=actor.name,
         action=action,
         outcome=outcome,

@@ -1,13 +1,20 @@
 """Who uses the console; what they did or tried is in `accounts.audit_models`."""
 
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts.audit_models import AuditEvent as AuditEvent
 from accounts.audit_models import AuditImmutableError as AuditImmutableError
 from accounts.roles import Role
+
+# How long an offer of the administration waits for its answer.
+OFFER_LASTS: Final = timedelta(days=3)
 
 
 class ConsoleUserManager(UserManager["User"]):
@@ -33,6 +40,9 @@ class User(AbstractUser):
     )
     # Django's admin asks for it at sign-in; here the role alone decides what a person sees.
     is_staff = models.BooleanField(default=True, editable=False)
+    # A part of what each session is checked against: one more, and all of them are over.
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
+    invited_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[ConsoleUserManager] = ConsoleUserManager()
 
@@ -53,7 +63,70 @@ class User(AbstractUser):
             ),
         )
 
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session must carry; Django asks for it by this name at each request."""
+        held = f"{self.session_epoch}:{self.password}"
+        return salted_hmac("accounts.session", held, secret=secret, algorithm="sha256").hexdigest()
+
+    @property
+    def is_invited(self) -> bool:
+        """Whether an invitation waits: no password was set, and nobody signed in."""
+        return (
+            self.invited_at is not None
+            and self.last_login is None
+            and not self.has_usable_password()
+        )
+
+    @property
+    def is_administrator(self) -> bool:
+        return self.role == Role.ADMINISTRATOR.value
+
     @property
     def label(self) -> str:
         """The name shown to people: the full name, or the user name."""
         return self.get_full_name() or self.username
+
+
+class Handover(models.Model):
+    """The administrator's offer of the role to another person, and what came of it."""
+
+    class Status(models.TextChoices):
+        OFFERED = "offered"
+        ACCEPTED = "accepted"
+        DECLINED = "declined"
+        WITHDRAWN = "withdrawn"
+
+    offered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="handovers_offered"
+    )
+    offered_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="handovers_received"
+    )
+    # What the present administrator is afterwards; empty: an account that is switched off.
+    role_afterwards = models.CharField(max_length=20, blank=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.OFFERED)
+    reason = models.CharField(max_length=300, blank=True)
+    offered_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["status"],
+                condition=models.Q(status="offered"),
+                name="accounts_one_handover_offered",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Administration from {self.offered_by.label} to {self.offered_to.label}"
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.offered_at + OFFER_LASTS
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be accepted."""
+        return self.status == self.Status.OFFERED and timezone.now() < self.ends_at

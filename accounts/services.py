@@ -29,10 +29,15 @@ def sync_roles() -> None:
             )
         )
         for user in User.objects.all():
-            _sync_user(user, group)
+            _sync(user, group)
 
 
-def _sync_user(user: User, administrators: Group) -> None:
+def sync_user(user: User) -> None:
+    """Make one person's grants equal what the role has, in the environments that were granted."""
+    _sync(user, Group.objects.get_or_create(name=Role.ADMINISTRATOR.value)[0])
+
+
+def _sync(user: User, administrators: Group) -> None:
     user.user_permissions.clear()
     if user.role == Role.ADMINISTRATOR.value:
         user.groups.set([administrators])

@@ -263,7 +263,7 @@ def web_server(folder: Path) -> Iterator[str]:
 def _answers(address: str) -> bool:
     link = http.client.HTTPConnection(address, timeout=5)
     try:
-        link.request("GET", "/login/")
+        link.request("GET", "/account/login/")
         return link.getresponse().status == 200
     except OSError:
         return False

@@ -5,12 +5,12 @@ from typing import ClassVar, Self
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from accounts.crypto import EncryptedTextField
 from accounts.models import User
 from accounts.policy import environments_with
 from accounts.roles import VERB_WORDS, Verb
 from environments.addresses import BadAddressError, host_and_port, place_of
 from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
-from environments.crypto import EncryptedTextField
 from environments.naming import InvalidTenantError, Naming, Side
 
 

@@ -60,7 +60,7 @@ def adopt(
     Raises:
         NotAllowedError, RuleBroken: nothing was changed.
     """
-    authorise(actor, Verb.PROMOTE, "adopt.requested", environment)
+    authorise(actor, Verb.PROMOTE, "adopt.requested", environment, confirmed=True)
     if not environment.is_production:
         words = f"{environment} is staging. Only production is adopted. Nothing was changed."
         raise refuse(actor, "adopt.requested", environment, words)

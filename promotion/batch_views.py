@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.audit import request_actor
+from accounts.confirming import confirmed_page
 from accounts.policy import Verdict, may
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
@@ -80,6 +81,7 @@ def _row(request: HttpRequest, one: Candidate) -> Row:
 
 
 @console_page
+@confirmed_page
 @require_http_methods(["GET", "POST"])
 def new_batch(request: HttpRequest) -> HttpResponse:
     """Show what each target would change, and start a batch of those that are chosen."""

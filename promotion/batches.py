@@ -66,7 +66,7 @@ def start_batch(
     """
     action = "batch.requested"
     for choice in choices:
-        authorise(actor, Verb.PROMOTE, action, choice.target)
+        authorise(actor, Verb.PROMOTE, action, choice.target, confirmed=True)
     if problem := _problem(choices, parallel):
         record(actor, action, outcome=AuditEvent.Outcome.REFUSED, reason=problem)
         raise RuleBroken(problem)

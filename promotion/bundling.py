@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from accounts.audit import Actor, record
+from accounts.crypto import derived_key
 from accounts.models import AuditEvent
 from accounts.roles import Verb
-from environments.crypto import derived_key
 from environments.documents import decoded, parse
 from environments.models import Environment
 from promotion.engine.bundle import (

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 
+from accounts.confirming import confirm_first
 from accounts.roles import Verb
 from accounts.web import show
 from environments.web import environment_for
@@ -14,15 +15,24 @@ from promotion.models import Build
 from promotion.services import NotAllowedError
 
 
-def done(request: HttpRequest, url: str, act: Callable[[], str]) -> HttpResponse:
-    """Run a change, say how it went, and go to a page; a refusal is a 403 page."""
+def done(
+    request: HttpRequest, url: str, act: Callable[[], str], *, again: str = ""
+) -> HttpResponse:
+    """Run a change, say how it went, and go to a page; a refusal is a 403 page.
+
+    Where the person has to prove first who it is, the way there is the answer, and the page to do
+    it again on is `again`, or `url`.
+    """
     try:
-        words = act()
+        with confirm_first(request, again or url) as asked:
+            words = act()
     except NotAllowedError as error:
         return show(request, "console/refused.html", "Not allowed", status=403, message=str(error))
     except PromotionError as error:
         messages.error(request, str(error))
     else:
+        if asked.answer is not None:
+            return asked.answer
         if words:
             messages.success(request, words)
     return HttpResponseRedirect(url)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from accounts.crypto import derived_key
 from environments.catalogue import Resource
-from environments.crypto import derived_key
 from environments.documents import (
     ENCODED_FIELDS,
     DocumentError,

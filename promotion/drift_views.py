@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.audit import request_actor
+from accounts.confirming import confirmed_page
 from accounts.policy import may
 from accounts.roles import Verb
 from accounts.web import console_page, forbidden, show, signed_in
@@ -177,6 +178,7 @@ def keep_drift(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @console_page
+@confirmed_page
 @require_http_methods(["GET", "POST"])
 def discard_drift(request: HttpRequest, slug: str) -> HttpResponse:
     """Explain and do: production serves again what was promoted."""
@@ -196,7 +198,7 @@ def discard_drift(request: HttpRequest, slug: str) -> HttpResponse:
             finish_promotion.enqueue(made[0].pk)
             return ""
 
-        response = done(request, drift_url(shown), act)
+        response = done(request, drift_url(shown), act, again=request.path)
         return HttpResponseRedirect(promotion_url(made[0])) if made else response
     return show(
         request,

@@ -7,6 +7,7 @@ from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.audit import Actor, request_actor
+from accounts.confirming import confirmed_page
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
@@ -161,7 +162,7 @@ def _confirmed(
             made.append(start(request_actor(request), shown, form))
             return ""
 
-        response = done(request, environment_url(shown), act)
+        response = done(request, environment_url(shown), act, again=request.path)
         return HttpResponseRedirect(promotion_url(made[0])) if made else response
     return show(
         request,
@@ -177,6 +178,7 @@ def _confirmed(
 
 
 @console_page
+@confirmed_page
 @require_http_methods(["GET", "POST"])
 def adopt_environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Explain and start an adoption."""
@@ -189,6 +191,7 @@ def adopt_environment(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @console_page
+@confirmed_page
 @require_http_methods(["GET", "POST"])
 def release_environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Explain and start a release."""
@@ -201,6 +204,7 @@ def release_environment(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @console_page
+@confirmed_page
 @require_http_methods(["GET", "POST"])
 def rollback_environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Explain and do a rollback."""

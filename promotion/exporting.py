@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from environments.crypto import derived_key
+from accounts.crypto import derived_key
 from environments.documents import DocumentError, parse
 from environments.masking import masked, tagged
 from promotion.engine.errors import RuleBroken

@@ -39,7 +39,7 @@ def unlock(
         NotAllowedError, RuleBroken: nothing was changed.
     """
     action = "environment.unlock"
-    authorise(actor, Verb.PROMOTE, action, environment)
+    authorise(actor, Verb.PROMOTE, action, environment, confirmed=True)
     if not reason.strip() or actor.user is None:
         words = "Say why the environment is to be unlocked. Nothing was changed."
         raise refuse(actor, action, environment, words)
@@ -82,7 +82,7 @@ def prolong(actor: Actor, environment: Environment, minutes: int = DEFAULT_MINUT
         NotAllowedError, RuleBroken: nothing was changed.
     """
     action = "environment.prolong"
-    authorise(actor, Verb.PROMOTE, action, environment)
+    authorise(actor, Verb.PROMOTE, action, environment, confirmed=True)
     until = _until(actor, action, environment, minutes)
     with transaction.atomic():
         # It may be locked at this moment, because its time is up.

@@ -42,7 +42,7 @@ def promote(
         MachineryError: the engine broke; the message says what is live.
     """
     action = "promote.requested"
-    authorise(actor, Verb.PROMOTE, action, target)
+    authorise(actor, Verb.PROMOTE, action, target, confirmed=True)
     prepared = current_preparation(target)
     problem = promote_problem(actor, build, target) or _plan_problem(
         prepared, build, plan_digest, set(consents)
@@ -88,7 +88,7 @@ def prepared_for(actor: Actor, build: Build, target: Environment) -> Promotion:
     if ready is not None and ready.build is not None and ready.build.content == build.content:
         return ready
     action = "promote.requested"
-    authorise(actor, Verb.PROMOTE, action, target)
+    authorise(actor, Verb.PROMOTE, action, target, confirmed=True)
     if problem := promote_problem(actor, build, target):
         raise refuse(actor, action, target, f"{problem} Nothing was changed.")
     live = StoredGeneration.live_in(target)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from environments.crypto import UndecryptableError
+from accounts.crypto import UndecryptableError
 from promotion.claim import pulse
 from promotion.engine.cutover import fence
 from promotion.engine.errors import Mismatch

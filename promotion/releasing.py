@@ -43,7 +43,7 @@ def request_release(
     Raises:
         NotAllowedError, RuleBroken: nothing was changed.
     """
-    authorise(actor, Verb.PROMOTE, "release.requested", environment)
+    authorise(actor, Verb.PROMOTE, "release.requested", environment, confirmed=True)
     live = StoredGeneration.live_in(environment)
     if live is None:
         words = f"{environment} is not adopted. Nothing was changed."

@@ -52,7 +52,7 @@ def rollback(
         NotAllowedError, RuleBroken, MachineryError: as `promotions.promote`.
     """
     action = "rollback.requested"
-    authorise(actor, Verb.PROMOTE, action, target)
+    authorise(actor, Verb.PROMOTE, action, target, confirmed=True)
     live = StoredGeneration.live_in(target)
     restored = to or (live.previous if live is not None else None)
     if live is None or restored is None:

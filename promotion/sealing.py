@@ -2,7 +2,7 @@
 
 import zlib
 
-from environments.crypto import decrypt, encrypt
+from accounts.crypto import decrypt, encrypt
 
 
 def seal(plain: bytes) -> bytes:

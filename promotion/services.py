@@ -7,8 +7,9 @@ from django.conf import settings
 from django.db import IntegrityError, models, transaction
 
 from accounts.audit import Actor, record
+from accounts.authorising import NotAllowedError as NotAllowedError
+from accounts.authorising import authorise as authorise
 from accounts.models import AuditEvent
-from accounts.policy import may
 from accounts.roles import Verb
 from environments.elastic import connect
 from environments.findings import Finding, errors, warnings
@@ -22,26 +23,6 @@ from promotion.engine.ports import Captured
 from promotion.models import Build, BuildPart, Checklist, Review, StoredGeneration
 from promotion.proofs import proof_problem, proofs
 from promotion.store import DatabaseContent
-
-
-class NotAllowedError(Exception):
-    """The person's role does not allow it; the attempt is in the audit trail."""
-
-
-def authorise(actor: Actor, verb: Verb, action: str, obj: models.Model | None) -> None:
-    """Let the actor pass or refuse, and record the refusal. The console's own work passes.
-
-    Without an object, what counts is what the actor may do everywhere.
-
-    Raises:
-        NotAllowedError: with the reason in words.
-    """
-    if actor.user is None:
-        return
-    verdict = may(actor.user, verb, obj)
-    if not verdict:
-        record(actor, action, obj, outcome=AuditEvent.Outcome.REFUSED, reason=verdict.reason)
-        raise NotAllowedError(verdict.reason)
 
 
 def capture(actor: Actor, environment: Environment) -> Build:

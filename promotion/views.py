@@ -7,6 +7,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.audit import request_actor
+from accounts.confirming import confirmed_page
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
@@ -37,6 +38,7 @@ SMOKES_SHOWN = 5
 
 
 @console_page
+@confirmed_page
 @require_http_methods(["GET", "POST"])
 def promote_build(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show what a promotion will change, and do it."""

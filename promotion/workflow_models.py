@@ -6,8 +6,8 @@ from typing import Any, ClassVar, TypeVar
 
 from django.db import models
 
+from accounts.crypto import EncryptedTextField
 from accounts.models import User
-from environments.crypto import EncryptedTextField
 from environments.models import Environment
 from promotion.engine.workflow import WorkflowTest
 

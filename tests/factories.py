@@ -1,6 +1,8 @@
 """Reach a state by the real services: environments on a real engine, accounts, builds."""
 
+import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -17,6 +19,9 @@ from promotion.models import Build, Review
 from promotion.services import capture, review
 from promotion.writer import ClusterWriter
 from tests.data import configuration, load
+
+# What a session of a role that needs a second factor is proved by.
+FACTORS = ("password", "mfa")
 
 
 def make_index(engine: Connection, index: str, body: object) -> None:
@@ -133,9 +138,25 @@ def served(environment: Environment, resource: str) -> dict[str, bytes]:
     return dict(writer.read(alias))
 
 
-def enter(user: User | None) -> Client:
-    """Sign a person in, who is there, and return their browser."""
+def enter(user: User | None, *, factors: Sequence[str] = FACTORS) -> Client:
+    """Sign a person in, who is there, and return their browser.
+
+    `factors` are those that the session was proved by, a moment ago.
+    """
     assert user is not None
     client = Client(headers={"x-forwarded-proto": "https"})
     client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    prove(client, user, factors)
     return client
+
+
+def prove(
+    client: Client, user: User, factors: Sequence[str] = FACTORS, *, ago: float = 0.0
+) -> None:
+    """Let a session have been proved so many seconds ago, as django-allauth keeps it."""
+    session = client.session
+    session["account_authentication_methods_user"] = str(user.pk)
+    session["account_authentication_methods"] = [
+        {"method": method, "at": time.time() - ago} for method in factors
+    ]
+    session.save()

@@ -6,12 +6,14 @@ message. docs/settings.md lists every variable.
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 import structlog
 from csp.constants import NONE, SELF
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -53,13 +55,22 @@ INSTALLED_APPS = [
     "django_tasks",
     "django_tasks_db",
     "guardian",
+    # Before allauth: the console's look of its pages is here.
     "accounts.apps.AccountsConfig",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "environments.apps.EnvironmentsConfig",
     "promotion.apps.PromotionConfig",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # First of all that may record an audit event.
+    "tracardi_console.middleware.RequestContextMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -70,7 +81,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "tracardi_console.middleware.RequestContextMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
+    "accounts.middleware.ViewAsMiddleware",
 ]
 
 TEMPLATES = [
@@ -83,6 +97,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.frame.frame",
             ],
         },
     },
@@ -104,11 +119,19 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         ),
     }
 
+# What counts the attempts to sign in is shared by all processes, and outlasts them.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "console_cache",
+    }
+}
+
 # --- Accounts -----------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -120,11 +143,103 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    # Of accounts that are older than Argon2 here: made anew at their next sign-in.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
+LOGOUT_REDIRECT_URL = "account_login"
+# A link to set a password, of an invitation too, ends then.
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 60 * 60
 # Nobody may do anything without signing in, so there is no anonymous account to give rights to.
 ANONYMOUS_USER_NAME = None
 GUARDIAN_MONKEY_PATCH_USER = False
+
+# --- Sign-in ------------------------------------------------------------------------------------
+
+# The pages of one's own sign-in lie under it.
+ACCOUNT_PREFIX = "account/"
+# A second factor for the administrator and QA; marketing may set one up.
+REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=True)
+# How long a proof of who one is counts for promoting, rolling back, unlocking and handing over.
+REAUTHENTICATION_SECONDS = env.int("REAUTHENTICATION_SECONDS", default=300)
+# How many proxies stand before the console: so many addresses of X-Forwarded-For are believed.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int(
+    "PROXIES", default=1 if env.bool("BEHIND_PROXY", False) else 0
+)
+
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Tracardi Console: "
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = REAUTHENTICATION_SECONDS or 300
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    # The second part is the lockout: of one account, wherever the attempts come from.
+    "login_failed": "10/m/ip,5/300s/key",
+    "reset_password": "10/m/ip,3/h/key",
+    "reauthenticate": "10/m/user",
+}
+
+MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Tracardi Console"
+# A clock that is half a minute off still counts.
+MFA_TOTP_TOLERANCE = 1
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# A browser has keys only for a host over TLS, or for localhost.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or DEMO
+
+# Single sign-on by OpenID Connect, where an issuer is set. OIDC_ROLES gives the roles of the
+# console to values of a claim, such as `tracardi-qa=qa,tracardi-marketing=marketing`.
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="").rstrip("/")
+OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
+OIDC_ROLE_CLAIM = env.str("OIDC_ROLE_CLAIM", default="roles")
+OIDC_ROLES = env.dict("OIDC_ROLES", default={})
+# Whether the provider asks everybody for a second factor: the console then asks for none itself.
+SSO_HAS_SECOND_FACTOR = env.bool("SSO_HAS_SECOND_FACTOR", default=False)
+SOCIALACCOUNT_ADAPTER = "accounts.single_sign_on.SingleSignOnAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = ""
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": env.str("OIDC_CLIENT_ID"),
+                "secret": env.str("OIDC_CLIENT_SECRET"),
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
+
+# --- Mail ---------------------------------------------------------------------------------------
+
+# Such as smtp+tls://user:password@mail.example.com:587; without it the console sends none.
+_EMAIL_URL = env.str("EMAIL_URL", default="")
+MAIL_CONFIGURED = bool(_EMAIL_URL)
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="dummymail://")
+vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="Tracardi Console <console@localhost>")
+
+# --- Audit trail --------------------------------------------------------------------------------
 
 # Where the audit trail's last digest is written down each minute, out of the database's reach: a
 # file that only grows, or `syslog`. Empty: nowhere.
@@ -189,6 +304,10 @@ WHITENOISE_USE_FINDERS = DEBUG or DEMO
 
 # --- Web security -------------------------------------------------------------------------------
 
+OIDC_ORIGINS = env.list(
+    "OIDC_ORIGINS",
+    default=["{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER))] if OIDC_ISSUER else [],
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -198,7 +317,8 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
-        "form-action": [SELF],
+        # A browser holds the redirect that answers a form to it, too.
+        "form-action": [SELF, *OIDC_ORIGINS],
     }
 }
 HTTPS = env.bool("HTTPS", default=not DEBUG)
@@ -257,6 +377,13 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": served("favicon.svg")}],
     "STYLES": [served(f"{n}.css") for n in _STYLES],
     "SCRIPTS": [served("unfold-csp.js"), served("flow.js"), served("workflow-test.js")],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Sign-in and security", "link": reverse_lazy("mfa_index")},
+            {"title": "Sessions", "link": reverse_lazy("usersessions_list")},
+            {"title": "Change password", "link": reverse_lazy("account_change_password")},
+        ]
+    },
     "SIDEBAR": {
         "show_search": False,
         "navigation": "tracardi_console.site.navigation",

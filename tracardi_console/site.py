@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST
 from unfold.sites import UnfoldAdminSite
 
 from accounts.models import User
@@ -75,11 +79,12 @@ def _administration(user: User) -> list[Entry]:
         rows = (
             ("Set-up of environments", "lan", "environments_environment"),
             ("Clusters", "database", "environments_cluster"),
-            ("People", "group", "accounts_user"),
         )
         for label, icon, model in rows:
             link = reverse(f"admin:{model}_changelist")
             entries.append(Entry(label, icon, link, (link,)))
+        people = reverse("accounts:people")
+        entries.append(Entry("People", "group", people, (people,)))
     return entries
 
 
@@ -88,9 +93,38 @@ class ConsoleAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     site_title = "Tracardi Console"
     index_title = "Home"
 
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Take pages that ask the policy; those that libraries bring are no business here."""
+        from accounts.admin import PolicyAdmin
+
+        if admin_class is not None and issubclass(admin_class, PolicyAdmin):
+            super().register(model_or_iterable, admin_class, **options)
+
     def has_permission(self, request: HttpRequest) -> bool:
         """Let every active account in: what it may open is asked page by page."""
         return isinstance(request.user, User) and request.user.is_active
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the one page where people sign in."""
+        back = request.GET.get("next", "")
+        query = f"?{urlencode({'next': back})}" if back else ""
+        return HttpResponseRedirect(f"{reverse('account_login')}{query}")
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the one page where a password is changed."""
+        return HttpResponseRedirect(reverse("account_change_password"))
+
+    @method_decorator(require_POST)
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Sign out, and show the door."""
+        logout(request)
+        return HttpResponseRedirect(reverse("account_login"))
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -1,11 +1,14 @@
 """Addresses: the console's own pages first, then the admin site, which asks for a sign-in."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from tracardi_console.audit import audit, export_audit
 
 urlpatterns = [
+    path(settings.ACCOUNT_PREFIX, include("accounts.sign_in_urls")),
+    path("", include("accounts.urls")),
     path("audit/", audit, name="audit"),
     path("audit/<slug:form>/", export_audit, name="export-audit"),
     path("", include("environments.urls")),

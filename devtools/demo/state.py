@@ -139,6 +139,9 @@ class State:
             "DEBUG": "False",
             "DEMO": "True",
             "HTTPS": "False",
+            # One signs in three times in the first ten minutes; a banner says so on each page.
+            "REQUIRE_SECOND_FACTOR": "False",
+            "REAUTHENTICATION_SECONDS": "0",
             # Anew each time: the folder may have been moved.
             "DATABASE_URL": f"sqlite:///{quote(str(self.database.resolve()))}",
         }

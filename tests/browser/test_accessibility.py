@@ -126,7 +126,7 @@ def test_no_page_has_a_serious_finding(
     assert lived.admin.user is not None
     axe = script()
     found: dict[str, Any] = {}
-    sign_in(page, live_server, lived.admin.user, "a long enough phrase 7")
+    sign_in(page, live_server, lived.admin.user)
     looked = 0
     for address in addresses(staging, ran):
         page.goto(f"{live_server}{address}")

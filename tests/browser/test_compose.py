@@ -26,7 +26,7 @@ def test_one_rule_is_chosen_seen_with_what_it_needs_and_composed(
     build: Build,  # noqa: F811
 ) -> None:
     assert people.qa.user is not None
-    sign_in(page, live_server, people.qa.user, PASSWORD)
+    sign_in(page, live_server, people.qa.user)
     page.goto(f"{live_server}/builds/staging/{build.number}/")
     page.get_by_role("link", name="Choose changes…").click()
     page.get_by_label("New rule").check()

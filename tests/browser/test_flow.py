@@ -30,7 +30,7 @@ def test_a_node_of_the_picture_leads_to_its_settings_and_both_sides_scroll_toget
     }
     put("flow", "large?refresh=true", json.dumps(flow))
     assert people.marketing.user is not None
-    sign_in(page, live_server, people.marketing.user, PASSWORD)
+    sign_in(page, live_server, people.marketing.user)
     page.goto(f"{live_server}/environment/{staging.slug}/configuration/flow/large")
     settle(page)
     before, after = page.locator(".tc-flow-wrap").all()

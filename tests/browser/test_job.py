@@ -30,7 +30,7 @@ def work_at_once(settings: Settings) -> Iterator[None]:
 def enter(page: Page, live_server: LiveServer, user: User | None) -> None:
     assert user is not None
     page.context.clear_cookies()
-    sign_in(page, live_server, user, PASSWORD)
+    sign_in(page, live_server, user)
 
 
 def served(engine: Connection, environment: Environment) -> set[str]:

@@ -50,7 +50,7 @@ def edit(put: Put, staging: Environment, resource: str, doc_id: str, **fields: o
 def enter(page: Page, live_server: LiveServer, user: User | None) -> None:
     assert user is not None
     page.context.clear_cookies()
-    sign_in(page, live_server, user, PASSWORD)
+    sign_in(page, live_server, user)
 
 
 def fits(page: Page) -> None:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
 from promotion.models import Promotion
 from tests.alike import some
+from tests.factories import enter
 from tests.faults.killing import die_at, record
 from tests.faults.points import POINTS
 from tests.faults.scenes import SCENES
@@ -50,9 +50,7 @@ def _says_what_happened(world: World) -> None:
     """The newest promotion's page tells its end in words."""
     newest = Promotion.objects.filter(environment=world.production).first()
     assert newest is not None
-    client, admin = Client(), world.people.admin.user
-    assert admin is not None
-    client.force_login(admin)
+    client = enter(world.people.admin.user)
     page = client.get(
         reverse("promotion:promotion", args=[newest.pk]), secure=True
     ).content.decode()

@@ -13,7 +13,6 @@ from unittest.mock import patch
 import pytest
 from django.conf import settings as console
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 
 from accounts.audit import system_actor
@@ -39,7 +38,7 @@ from promotion.preparing import prepare
 from promotion.recovery import recover
 from promotion.services import NotAllowedError
 from tests import factories
-from tests.factories import People, served
+from tests.factories import People, enter, served
 from tests.faults.killing import die_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -227,9 +226,7 @@ def test_the_page_asks_for_each_consent_by_name_and_starts_what_is_chosen(
     # Alpha was edited before it was planned: its rules are overwritten only with consent.
     edited(tenants.people, tenants.alpha)
     tenants.alpha.ready = prepare(tenants.alpha.build, tenants.alpha.production)
-    client, admin = Client(), tenants.people.admin.user
-    assert admin is not None
-    client.force_login(admin, backend=console.AUTHENTICATION_BACKENDS[0])
+    client = enter(tenants.people.admin.user)
     url = reverse("promotion:new-batch")
     page = client.get(url, secure=True).content.decode()
     for tenant in tenants:

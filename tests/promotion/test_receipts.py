@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from accounts.models import User
 from environments.elastic import connect
 from environments.models import Environment
 from promotion.engine.errors import Mismatch
@@ -21,7 +19,7 @@ from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.receipts import is_signed, issued
 from promotion.writer import ClusterWriter
-from tests.factories import People, approved, edit_past_the_block
+from tests.factories import People, approved, edit_past_the_block, enter
 from tests.promotion.conftest import Put, Ship
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -177,10 +175,7 @@ def test_it_is_downloaded_from_the_promotions_page(
     made = Promotion.objects.get(kind="promote")
     address = reverse("promotion:receipt", args=[made.pk])
     for actor, status in ((people.admin, 200), (people.qa, 200), (people.marketing, 403)):
-        client = Client()
-        user = actor.user
-        assert isinstance(user, User)
-        client.force_login(user)
+        client = enter(actor.user)
         answer = client.get(address, secure=True)
         assert answer.status_code == status
         if status == 200:

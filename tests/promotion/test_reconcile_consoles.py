@@ -2,7 +2,6 @@
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent
@@ -19,6 +18,7 @@ from promotion.writer import ClusterWriter
 from tests.backups import Backups
 from tests.factories import (
     People,
+    enter,
     make_people,
     served,
 )
@@ -205,9 +205,7 @@ def test_the_page_shows_what_was_found_and_the_worker_records_it(
     newest = live_in(adopted)
     backups.restore(older)
     look_around()
-    client = Client()
-    assert people.admin.user is not None
-    client.force_login(people.admin.user)
+    client = enter(people.admin.user)
 
     def get(name: str, *args: object) -> str:
         return client.get(reverse(name, args=args), secure=True).content.decode()

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
@@ -35,7 +34,7 @@ from promotion.recovery import recover
 from promotion.rehearsing import request_rehearsal, request_rollback_rehearsal, run_rehearsal
 from promotion.services import NotAllowedError, capture
 from promotion.writer import ClusterWriter
-from tests.factories import People, approved, edit_past_the_block, served
+from tests.factories import People, approved, edit_past_the_block, enter, served
 from tests.faults.proxy import Fault, Proxy, answers
 from tests.promotion.conftest import Put, Ship
 
@@ -466,9 +465,7 @@ def test_the_buttons_have_the_worker_rehearse_and_the_page_says_how_it_went(
     ship()
     put("segment", "two", '{"name": "Two"}')
     build = capture(people.qa, staging)
-    client = Client()
-    assert people.admin.user is not None
-    client.force_login(people.admin.user)
+    client = enter(people.admin.user)
 
     def press(name: str, *args: object) -> str:
         answer = client.post(reverse(name, args=args), secure=True)

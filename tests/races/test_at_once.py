@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent
 from promotion import locking, promotions, rollback, services
 from promotion.beginning import RUNNING_ALREADY
 from promotion.engine.errors import OutcomeUnknown, PromotionError, RuleBroken
@@ -16,6 +16,7 @@ from promotion.preparing import request_preparation
 from promotion.recovery import recover
 from promotion.services import capture, review
 from promotion.tasks import finish_promotion, prepare_build
+from tests.factories import enter
 from tests.faults.proxy import Fault, Proxy
 from tests.faults.scenes import last
 from tests.faults.world import Content, World
@@ -26,10 +27,7 @@ pytestmark = pytest.mark.django_db
 
 def browser(world: World) -> Client:
     """Return a browser in which the administrator signed in."""
-    assert isinstance(world.people.admin.user, User)
-    client = Client()
-    client.force_login(world.people.admin.user)
-    return client
+    return enter(world.people.admin.user)
 
 
 @pytest.mark.parametrize("where", ["as they come", "past every check"])

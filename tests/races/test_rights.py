@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
@@ -11,6 +10,7 @@ from accounts.roles import Role
 from accounts.services import sync_roles
 from promotion.engine.errors import RuleBroken
 from promotion.models import Review
+from tests.factories import enter
 from tests.faults.proxy import Proxy
 from tests.faults.scenes import last
 from tests.faults.world import Content, World
@@ -72,8 +72,7 @@ def test_who_or_what_is_not_allowed_any_more_is_refused_right_before_the_switch(
     assert ready.build is not None
     if lock == "unlocked":
         world.unlocked()
-    client = Client()
-    client.force_login(admin(world))
+    client = enter(admin(world))
     staging, number = ready.build.environment, ready.build.number
     address = reverse("promotion:promote", args=[staging.slug, number])
     try:

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.audit import system_actor
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Handover, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.models import Cluster, Environment
@@ -24,6 +24,7 @@ from promotion.models import (
     SuiteTest,
 )
 from promotion.store import DatabaseContent
+from tests.factories import prove
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a long enough phrase 7"
@@ -103,8 +104,22 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "promotion:receipt": ("get", P, (404, 404, 404)),
     "promotion:smoke": ("post", P, (302, 403, 404)),
     "promotion:cancel": ("post", P, (302, 403, 404)),
+    "accounts:people": ("get", "", (200, 403, 403)),
+    "accounts:invite": ("get", "", (200, 403, 403)),
+    "accounts:handover": ("get", "", (200, 403, 403)),
+    # It was offered to somebody else.
+    "accounts:accept-handover": ("post", "handover", (404, 404, 404)),
+    "accounts:end-handover": ("post", "handover", (302, 404, 404)),
+    "accounts:end-view-as": ("post", "", (302, 302, 302)),
+    "accounts:person": ("get", "person", (200, 403, 403)),
+    "accounts:set-rights": ("post", "person", (302, 403, 403)),
+    "accounts:switch": ("post", "person", (302, 403, 403)),
+    "accounts:sign-out": ("post", "person", (302, 403, 403)),
+    "accounts:reset-factor": ("post", "person", (302, 403, 403)),
+    "accounts:invite-again": ("post", "person", (302, 403, 403)),
+    "accounts:view-as": ("post", "person", (302, 403, 403)),
     "admin:index": ("get", "", (200, 200, 302)),
-    "admin:logout": ("post", "", (200, 200, 200)),
+    "admin:logout": ("post", "", (302, 302, 302)),
     "admin:environments_cluster_changelist": ("get", "", (200, 403, 403)),
     "admin:environments_cluster_add": ("get", "", (200, 403, 403)),
     "admin:environments_cluster_change": ("get", "cluster", (200, 403, 403)),
@@ -115,11 +130,6 @@ MATRIX: dict[str, tuple[str, str, tuple[int, int, int]]] = {
     "admin:environments_environment_change": ("get", "environment", (200, 403, 403)),
     "admin:environments_environment_delete": ("get", "environment", (403, 403, 403)),
     "admin:environments_environment_history": ("get", "environment", (200, 403, 403)),
-    "admin:accounts_user_changelist": ("get", "", (200, 403, 403)),
-    "admin:accounts_user_add": ("get", "", (200, 403, 403)),
-    "admin:accounts_user_change": ("get", "person", (200, 403, 403)),
-    "admin:accounts_user_delete": ("get", "person", (403, 403, 403)),
-    "admin:accounts_user_history": ("get", "person", (200, 403, 403)),
 }
 # What an address needs besides its path.
 QUERIES = {"promotion:document": "?id=f1", "promotion:history": "?id=f1"}
@@ -128,6 +138,36 @@ NO_MARK = {"uuid": "u", "max_seq_no": [], "mapping_version": 0, "settings": ""}
 # Django's own: the same for everybody who is signed in, or without a view of ours behind it.
 COMMON = {
     "admin:login",
+    "account_login",
+    "account_logout",
+    "account_inactive",
+    "account_signup",
+    "account_reauthenticate",
+    "account_change_password",
+    "account_set_password",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+    "mfa_index",
+    "mfa_authenticate",
+    "mfa_reauthenticate",
+    "mfa_activate_totp",
+    "mfa_deactivate_totp",
+    "mfa_view_recovery_codes",
+    "mfa_generate_recovery_codes",
+    "mfa_download_recovery_codes",
+    "mfa_list_webauthn",
+    "mfa_add_webauthn",
+    "mfa_reauthenticate_webauthn",
+    "mfa_remove_webauthn",
+    "mfa_edit_webauthn",
+    "usersessions_list",
+    "socialaccount_login_cancelled",
+    "socialaccount_login_error",
+    "socialaccount_signup",
+    "openid_connect_login",
+    "openid_connect_callback",
     "admin:password_change",
     "admin:password_change_done",
     "admin:autocomplete",
@@ -170,6 +210,7 @@ def things() -> dict[str, list[object]]:
         name="Staging", slug="staging", kind="staging", promotes_to=production, **facts
     )
     person = create_user(system_actor(), username="other", role=Role.MARKETING, password=PASSWORD)
+    offered = Handover.objects.create(offered_by=person, offered_to=person)
     build = Build.objects.create(
         environment=staging, number=1, content="c", exact="e", cluster_uuid="u", version="0.8.1"
     )
@@ -218,6 +259,7 @@ def things() -> dict[str, list[object]]:
         "cluster": [cluster.pk],
         "environment": [staging.pk],
         "person": [person.pk],
+        "handover": [offered.pk],
     }
 
 
@@ -234,6 +276,11 @@ def account(role: Role) -> User:
     return user
 
 
+def enter_in(browser: Client, user: User) -> None:
+    browser.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+    prove(browser, user)
+
+
 def send(browser: Client, name: str, things: dict[str, list[object]]) -> int:
     method, kind, _expected = MATRIX[name]
     url = reverse(name, args=things[kind]) + QUERIES.get(name, "")
@@ -248,7 +295,7 @@ def send(browser: Client, name: str, things: dict[str, list[object]]) -> int:
 def test_a_role_may_do_just_what_the_table_says(
     name: str, column: int, role: Role, browser: Client, things: dict[str, list[object]]
 ) -> None:
-    browser.force_login(account(role), backend=console.AUTHENTICATION_BACKENDS[0])
+    enter_in(browser, account(role))
     expected = MATRIX[name][2][column]
     assert send(browser, name, things) == expected
     if expected == 403 and not name.startswith("admin:"):
@@ -266,7 +313,7 @@ def test_nobody_sees_anything_without_signing_in(
 def test_no_get_changes_anything(
     name: str, browser: Client, things: dict[str, list[object]]
 ) -> None:
-    browser.force_login(account(Role.ADMINISTRATOR), backend=console.AUTHENTICATION_BACKENDS[0])
+    enter_in(browser, account(Role.ADMINISTRATOR))
     assert browser.get(reverse(name, args=things[MATRIX[name][1]]), secure=True).status_code == 405
 
 
@@ -274,7 +321,7 @@ def test_an_environment_that_was_not_granted_is_not_there(
     browser: Client, things: dict[str, list[object]]
 ) -> None:
     user = create_user(system_actor(), username="qa2", role=Role.QA, password=PASSWORD)
-    browser.force_login(user, backend=console.AUTHENTICATION_BACKENDS[0])
+    enter_in(browser, user)
     for name in (
         "environments:documents",
         "environments:document",
@@ -296,7 +343,7 @@ def test_an_environment_that_was_not_granted_is_not_there(
 def test_the_answer_carries_the_policy_and_no_inline_style_or_script(
     browser: Client, things: dict[str, list[object]]
 ) -> None:
-    browser.force_login(account(Role.ADMINISTRATOR), backend=console.AUTHENTICATION_BACKENDS[0])
+    enter_in(browser, account(Role.ADMINISTRATOR))
     answer = browser.get(reverse("admin:index"), secure=True)
     policy = answer.headers["Content-Security-Policy"]
     assert "script-src 'self'" in {part.strip() for part in policy.split(";")}

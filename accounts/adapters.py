@@ -1,0 +1,88 @@
+"""What the console decides where django-allauth asks: addresses, refusals, second factors."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.audit import record, stranger_actor
+from accounts.crypto import decrypt, encrypt
+from accounts.mail import is_configured
+from accounts.models import AuditEvent, User
+from accounts.recent import confirmed_recently, needs_second_factor
+
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+LOCKED_OUT = "Too many attempts failed. Sign-in to this account waits for a few minutes."
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Accounts are made by the administrator alone, and each refused sign-in is recorded."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Let a redirect lead to the console's own pages alone, not to each allowed host."""
+        return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        return not confirmed_recently(self.request)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            _refused(request, credentials, LOCKED_OUT)
+            raise
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        _refused(request, credentials, "The password is wrong, or the account is switched off.")
+
+    def send_password_reset_mail(
+        self, user: AbstractBaseUser, email: str, context: dict[str, Any]
+    ) -> None:
+        """Send it, but not where a single sign-on keeps the password."""
+        from allauth.socialaccount.models import SocialAccount
+
+        if not SocialAccount.objects.filter(user=user).exists():
+            super().send_password_reset_mail(user, email, context)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send it, where mail can be sent."""
+        if is_configured():
+            super().send_mail(template_prefix, email, context)
+
+
+def _refused(request: HttpRequest, credentials: dict[str, Any], reason: str) -> None:
+    # A name that nobody has may be a password in the wrong field: it is not kept.
+    known = User.objects.filter(username=credentials.get("username", "")).first()
+    record(
+        stranger_actor(request),
+        "account.signed-in",
+        known,
+        outcome=AuditEvent.Outcome.REFUSED,
+        reason=reason,
+        detail={} if known else {"name": "unknown"},
+    )
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """Keys are encrypted at rest, and the last factor stays where the role asks for one."""
+
+    def encrypt(self, text: str) -> str:
+        return encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return decrypt(encrypted_text.encode()).decode()
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        user = authenticator.user
+        if not isinstance(user, User) or not needs_second_factor(user):
+            return True
+        others = Authenticator.objects.filter(user=user, type__in=FACTORS)
+        return bool(others.exclude(pk=authenticator.pk).exists())

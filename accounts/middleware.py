@@ -1,0 +1,94 @@
+"""What each request passes: a second factor where the role asks for one, and "view as"."""
+
+from collections.abc import Callable
+from typing import Final
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import resolve, reverse
+from django.urls.exceptions import Resolver404
+from django.utils.http import urlencode
+
+from accounts.adapters import FACTORS
+from accounts.audit import record, request_actor
+from accounts.models import AuditEvent, User
+from accounts.recent import needs_second_factor, used_second_factor
+from accounts.view_as import target_of
+
+Answer = Callable[[HttpRequest], HttpResponse]
+# What one may open to prove a second factor; and to set one up, where there is none yet.
+_DOOR: Final = frozenset(
+    {"account_logout", "admin:logout", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+)
+_SET_UP: Final = _DOOR | {
+    "account_reauthenticate",
+    "mfa_index",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+}
+END_VIEW_AS: Final = "accounts:end-view-as"
+
+
+def route(request: HttpRequest) -> str:
+    """Return the name of what a request asks for; empty where there is nothing."""
+    try:
+        return resolve(request.path_info).view_name
+    except Resolver404:
+        return ""
+
+
+class SecondFactorMiddleware:
+    """Open nothing to a role that needs a second factor until the session was proved by one."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if isinstance(user, User) and needs_second_factor(user) and not used_second_factor(request):
+            has_one = is_mfa_enabled(user, FACTORS)
+            if route(request) not in (_DOOR if has_one else _SET_UP):
+                return self._send_on(request, has_one)
+        return self.get_response(request)
+
+    def _send_on(self, request: HttpRequest, has_one: bool) -> HttpResponse:
+        if not has_one:
+            return HttpResponseRedirect(reverse("mfa_index"))
+        # It was set up in another session: this one has to prove it, too.
+        back = request.get_full_path() if request.method == "GET" else reverse("admin:index")
+        return HttpResponseRedirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': back})}")
+
+
+class ViewAsMiddleware:
+    """Show an administrator's requests as the person sees them whom they look as; change nothing.
+
+    `request.viewer` is the administrator then. The pages of one's own sign-in are nobody else's.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        target = target_of(request)
+        name = route(request) if target is not None else ""
+        if target is None or name in {END_VIEW_AS, "admin:logout", "account_logout"}:
+            return self.get_response(request)
+        request.viewer = request.user  # type: ignore[attr-defined]
+        request.user = target
+        own = request.path_info.startswith(f"/{settings.ACCOUNT_PREFIX}")
+        if request.method not in ("GET", "HEAD") or own:
+            return self._refuse(request, target)
+        return self.get_response(request)
+
+    def _refuse(self, request: HttpRequest, target: User) -> HttpResponse:
+        from accounts.web import show
+
+        words = (
+            f"You look at the console as {target.label}, which is read-only. Nothing was changed. "
+            "Stop viewing first."
+        )
+        refused = AuditEvent.Outcome.REFUSED
+        detail = {"method": request.method, "path": request.path[:200]}
+        record(request_actor(request), "view-as.refused", target, outcome=refused, detail=detail)
+        return show(request, "console/refused.html", "Read-only", status=403, message=words)

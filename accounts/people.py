@@ -1,0 +1,220 @@
+"""What the administrator does with people: invites, changes, switches off and on, grants."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from allauth.mfa.models import Authenticator
+from django.apps import apps
+from django.db import models, transaction
+from django.utils import timezone
+from guardian.models import UserObjectPermission
+
+from accounts.audit import Actor, record
+from accounts.authorising import authorise
+from accounts.models import AuditEvent, User
+from accounts.policy import APP_LABEL, MODEL
+from accounts.roles import ROLE_VERBS, VERB_WORDS, Role, Verb
+from accounts.services import grant, revoke, sync_user
+from accounts.sessions import end_sessions
+
+GIVEN: Final = (Role.QA, Role.MARKETING)
+HAND_OVER: Final = "The administrator's role is handed over, on a page of its own."
+
+
+class PeopleError(Exception):
+    """A rule said no; nothing was changed. `str()` is fit for people."""
+
+
+def environments() -> Any:
+    """Return all environments, which belong to an app above, as a query."""
+    return apps.get_model(APP_LABEL, MODEL)._default_manager.order_by("name")
+
+
+def granted(user: User) -> set[int]:
+    """Return the ids of the environments that a person was granted."""
+    held = UserObjectPermission.objects.filter(user=user).values_list("object_pk", flat=True)
+    return {int(pk) for pk in held}
+
+
+def rights(role: Role) -> list[tuple[str, bool]]:
+    """Return what a role may do where it is granted, in words, and what it may not."""
+    return [(words, verb in ROLE_VERBS[role]) for verb, words in VERB_WORDS.items()]
+
+
+def invite(
+    actor: Actor,
+    *,
+    username: str,
+    role: Role,
+    email: str,
+    environments: Collection[models.Model],
+    **names: str,
+) -> User:
+    """Make an account without a password, grant it environments, and return it.
+
+    What it needs to set its password is `mail.password_path`, sent or handed over afterwards.
+
+    Raises:
+        NotAllowedError: the actor may not.
+        PeopleError: the administrator's role is not given so.
+        ValidationError: the name is taken, or something else of the account is no good.
+    """
+    action = "account.invited"
+    authorise(actor, Verb.MANAGE, action, None)
+    if role not in GIVEN:
+        raise _refused(actor, action, None, HAND_OVER)
+    with transaction.atomic():
+        user = User(
+            username=username, role=role.value, email=email, invited_at=timezone.now(), **names
+        )
+        user.set_unusable_password()
+        user.full_clean()
+        user.save()
+        record(actor, action, user, detail={"role": role.value})
+        for environment in environments:
+            grant(actor, user, environment)
+    return user
+
+
+def invite_again(actor: Actor, user: User) -> None:
+    """Let a person who has not come yet be sent another link.
+
+    Raises:
+        PeopleError: the person has a password, or comes by single sign-on.
+    """
+    action = "account.invited"
+    authorise(actor, Verb.MANAGE, action, user)
+    if not user.is_invited:
+        words = f"{user.label} has an account already: *Forgotten your password?* sends a link."
+        raise _refused(actor, action, user, words)
+    with transaction.atomic():
+        # Earlier links end: what they were made of has changed.
+        user.set_unusable_password()
+        user.invited_at = timezone.now()
+        user.save(update_fields=["password", "invited_at"])
+        record(actor, action, user, detail={"again": True})
+
+
+def change_names(actor: Actor, user: User, *, first_name: str, last_name: str, email: str) -> None:
+    """Change what a person is called, and the address of their mail.
+
+    Raises:
+        ValidationError: something of it is no good.
+    """
+    action = "account.changed"
+    authorise(actor, Verb.MANAGE, action, user)
+    wanted = {"first_name": first_name, "last_name": last_name, "email": email}
+    fields = [name for name, value in wanted.items() if getattr(user, name) != value]
+    if not fields:
+        return
+    for name in fields:
+        setattr(user, name, wanted[name])
+    user.clean_fields(exclude={"password"})
+    with transaction.atomic():
+        user.save(update_fields=fields)
+        record(actor, action, user, detail={"fields": fields})
+
+
+def set_environments(actor: Actor, user: User, wanted: Collection[models.Model]) -> None:
+    """Grant and take back, until a person has just these environments.
+
+    Raises:
+        PeopleError: it is the administrator, who sees all.
+    """
+    action = "account.granted"
+    authorise(actor, Verb.MANAGE, action, user)
+    if user.is_administrator:
+        raise _refused(actor, action, user, "The administrator sees all environments.")
+    with transaction.atomic():
+        before, keys = granted(user), {one.pk for one in wanted}
+        for one in wanted:
+            if one.pk not in before:
+                grant(actor, user, one)
+        for one in environments().filter(pk__in=before - keys):
+            revoke(actor, user, one)
+
+
+def change_role(actor: Actor, user: User, role: Role, *, reason: str = "") -> None:
+    """Give a person another role, with the same environments, and end all of their sessions.
+
+    Raises:
+        PeopleError: the administrator's role is handed over instead.
+    """
+    action = "account.role-changed"
+    authorise(actor, Verb.MANAGE, action, user)
+    if role not in GIVEN or user.is_administrator:
+        raise _refused(actor, action, user, HAND_OVER)
+    with transaction.atomic():
+        before, user.role = user.role, role.value
+        user.save(update_fields=["role"])
+        sync_user(user)
+        ended = end_sessions(user)
+        detail = {"from": before, "to": role.value, "sessions": ended}
+        record(actor, action, user, reason=reason, detail=detail)
+
+
+def switch_off(actor: Actor, user: User, *, reason: str = "") -> None:
+    """Let a person sign in no more, and end all of their sessions. What they did stays.
+
+    Raises:
+        PeopleError: it is the administrator: the console keeps one.
+    """
+    action = "account.disabled"
+    authorise(actor, Verb.MANAGE, action, user)
+    if user.is_administrator:
+        words = "The console keeps one active administrator. Hand the administration over first."
+        raise _refused(actor, action, user, words)
+    with transaction.atomic():
+        user.is_active = False
+        user.save(update_fields=["is_active"])
+        record(actor, action, user, reason=reason, detail={"sessions": end_sessions(user)})
+
+
+def switch_on(actor: Actor, user: User) -> None:
+    """Let a person sign in again, with the role and the environments of before.
+
+    Raises:
+        PeopleError: it was an administrator, and there is another one.
+    """
+    action = "account.enabled"
+    authorise(actor, Verb.MANAGE, action, user)
+    if user.is_administrator:
+        raise _refused(actor, action, user, HAND_OVER)
+    with transaction.atomic():
+        user.is_active = True
+        user.save(update_fields=["is_active"])
+        record(actor, action, user)
+
+
+def sign_out(actor: Actor, user: User) -> int:
+    """End all sessions of a person, and return how many were known."""
+    action = "account.sessions-ended"
+    authorise(actor, Verb.MANAGE, action, user)
+    with transaction.atomic():
+        ended = end_sessions(user)
+        record(actor, action, user, detail={"sessions": ended})
+    return ended
+
+
+def reset_second_factor(actor: Actor, user: User, *, reason: str = "") -> None:
+    """Remove a person's second factors, so that new ones are set up at the next sign-in.
+
+    Raises:
+        PeopleError: there is none.
+        ConfirmationNeededError: whoever can take a factor away takes an account over.
+    """
+    action = "account.factors-reset"
+    authorise(actor, Verb.MANAGE, action, user, confirmed=True)
+    held = Authenticator.objects.filter(user=user)
+    if not held.exists():
+        raise _refused(actor, action, user, f"{user.label} has no second factor.")
+    with transaction.atomic():
+        detail = {"types": sorted(held.values_list("type", flat=True))}
+        held.delete()
+        end_sessions(user)
+        record(actor, action, user, reason=reason, detail=detail)
+
+
+def _refused(actor: Actor, action: str, user: User | None, words: str) -> PeopleError:
+    record(actor, action, user, outcome=AuditEvent.Outcome.REFUSED, reason=words)
+    return PeopleError(f"{words} Nothing was changed.")

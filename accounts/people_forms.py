@@ -1,0 +1,99 @@
+"""Forms about people."""
+
+from typing import Any, ClassVar
+
+from django import forms
+
+from accounts.models import User
+from accounts.people import GIVEN, environments
+from accounts.roles import Role
+
+ROLES = [(role.value, role.value if role is Role.MARKETING else "QA") for role in GIVEN]
+
+
+class EnvironmentsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """A tick for each environment, of those that there are when the form is made."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            queryset=User.objects.none(),
+            required=False,
+            widget=forms.CheckboxSelectMultiple,
+            label="Environments",
+            **kwargs,
+        )
+
+
+class NamesForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What a person is called, and where their mail goes."""
+
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name", "email")
+
+
+class InviteForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A new person: name, address, role and environments; no password, which they set."""
+
+    role = forms.ChoiceField(choices=ROLES, widget=forms.RadioSelect, label="Role")
+    environments = EnvironmentsField()
+
+    class Meta:
+        model = User
+        fields = ("username", "first_name", "last_name", "email", "role")
+        labels: ClassVar = {"email": "E-mail address"}
+        help_texts: ClassVar = {
+            "username": "What the person signs in with: letters, digits and @ . + - _",
+            "email": "Where the invitation goes, and links to set a new password.",
+        }
+
+    field_order = ("username", "first_name", "last_name", "email", "role", "environments")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        granted: Any = self.fields["environments"]
+        granted.queryset = environments()
+        self.fields["email"].required = True
+
+    def clean_email(self) -> str:
+        address = str(self.cleaned_data["email"])
+        if User.objects.filter(email__iexact=address).exists():
+            raise forms.ValidationError("Another account has this address.")
+        return address
+
+
+class RightsForm(forms.Form):
+    """A person's role and environments."""
+
+    role = forms.ChoiceField(choices=ROLES, widget=forms.RadioSelect, label="Role")
+    environments = EnvironmentsField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        granted: Any = self.fields["environments"]
+        granted.queryset = environments()
+
+
+class ReasonForm(forms.Form):
+    """Why something is done to a person; kept in the audit trail."""
+
+    reason = forms.CharField(max_length=300, required=False, label="Reason")
+
+
+class OfferForm(forms.Form):
+    """To whom the administration is offered, and what the one who offers it is afterwards."""
+
+    person = forms.ModelChoiceField(queryset=User.objects.none(), label="Offer to")
+    afterwards = forms.ChoiceField(
+        choices=[*ROLES, ("off", "switched off: I leave the console")],
+        widget=forms.RadioSelect,
+        label="What you are afterwards",
+    )
+    reason = forms.CharField(max_length=300, required=False, label="Reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        person: Any = self.fields["person"]
+        others = User.objects.filter(is_active=True).exclude(role=Role.ADMINISTRATOR.value)
+        person.queryset = others.order_by("username")
+        person.label_from_instance = lambda one: f"{one.label} ({one.role})"

@@ -1,0 +1,258 @@
+"""Pages about people, for the administrator: list, invite, change, switch off and on."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import mail, people
+from accounts.adapters import FACTORS
+from accounts.audit import request_actor
+from accounts.confirming import confirm_first
+from accounts.models import AuditEvent, User
+from accounts.people_forms import InviteForm, NamesForm, ReasonForm, RightsForm
+from accounts.policy import may
+from accounts.recent import needs_second_factor
+from accounts.roles import Role, Verb
+from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
+
+P = ParamSpec("P")
+_FILTERS = (
+    Filter("role", "Role", "role", [(role.value, role.value) for role in Role]),
+    Filter("active", "Account", "is_active", [("True", "active"), ("False", "switched off")]),
+)
+RECENT = 8
+
+
+def people_page(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Let the administrator in alone."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        verdict = may(signed_in(request), Verb.MANAGE)
+        if not verdict:
+            return forbidden(request, verdict, "people.view")
+        return view(request, *args, **kwargs)
+
+    return console_page(wrapped)
+
+
+def person_url(user: User) -> str:
+    return reverse("accounts:person", args=[user.pk])
+
+
+@people_page
+@require_GET
+def people_list(request: HttpRequest) -> HttpResponse:
+    """List the accounts."""
+    rows = User.objects.order_by("-is_active", "username")
+    found = listing(request, rows, _FILTERS, ["username", "first_name", "last_name", "email"])
+    keys = [one.pk for one in found.page]
+    factors = set(
+        Authenticator.objects.filter(user__in=keys, type__in=FACTORS).values_list("user", flat=True)
+    )
+    shown = [
+        {
+            "user": one,
+            "factor": one.pk in factors,
+            "lacks_factor": needs_second_factor(one) and one.pk not in factors,
+        }
+        for one in found.page
+    ]
+    return show(request, "accounts/people.html", "People", listing=found, rows=shown)
+
+
+@people_page
+@require_http_methods(["GET", "POST"])
+def invite(request: HttpRequest) -> HttpResponse:
+    """Invite a person: fill in, look at what they will see, send."""
+    form = InviteForm(request.POST or None)
+    preview = None
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        if request.POST.get("step") == "send":
+            return _invited(request, data)
+        preview = {
+            "name": f"{data['first_name']} {data['last_name']}".strip() or data["username"],
+            "role": data["role"],
+            "rights": people.rights(Role(data["role"])),
+            "environments": list(data["environments"]),
+            "needs_factor": needs_second_factor(User(role=data["role"])),
+        }
+    status = 400 if request.method == "POST" and form.errors else 200
+    return show(
+        request,
+        "accounts/invite.html",
+        "Invite a person",
+        status=status,
+        form=form,
+        preview=preview,
+        sends_mail=mail.is_configured(),
+    )
+
+
+def _invited(request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
+    user = people.invite(
+        request_actor(request),
+        username=data["username"],
+        role=Role(data["role"]),
+        email=data["email"],
+        first_name=data["first_name"],
+        last_name=data["last_name"],
+        environments=list(data["environments"]),
+    )
+    return _hand_over_link(request, user)
+
+
+def _hand_over_link(request: HttpRequest, user: User) -> HttpResponse:
+    """Send the link by mail or, where that cannot be, show it once."""
+    link = request.build_absolute_uri(mail.password_path(user))
+    problem = ""
+    try:
+        mail.send(user, "mail/invitation.txt", {"link": link, "by": signed_in(request)})
+    except mail.MailError as error:
+        problem = str(error)
+    if not problem:
+        messages.success(request, f"An invitation was sent to {user.email}.")
+        return HttpResponseRedirect(person_url(user))
+    return show(
+        request,
+        "accounts/link.html",
+        f"Invitation of {user.label}",
+        person=user,
+        link=link,
+        problem=problem,
+    )
+
+
+@people_page
+@require_http_methods(["GET", "POST"])
+def person(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a person, and change what they are called."""
+    user = get_object_or_404(User, pk=pk)
+    form = NamesForm(request.POST or None, instance=User.objects.get(pk=pk))
+    if request.method == "POST" and form.is_valid():
+        people.change_names(request_actor(request), user, **form.cleaned_data)
+        messages.success(request, "Saved.")
+        return HttpResponseRedirect(person_url(user))
+    held = people.granted(user)
+    status = 400 if form.errors else 200
+    sign_on = SocialAccount.objects.filter(user=user).exists()
+    return show(
+        request,
+        "accounts/person.html",
+        user.label,
+        status=status,
+        person=user,
+        form=form,
+        rights_form=RightsForm(initial={"role": user.role, "environments": sorted(held)}),
+        rights=people.rights(Role(user.role)),
+        environments=[one for one in people.environments() if one.pk in held],
+        factors=[one.type for one in Authenticator.objects.filter(user=user, type__in=FACTORS)],
+        lacks_factor=needs_second_factor(user) and not sign_on,
+        sign_on=sign_on,
+        sessions=UserSession.objects.purge_and_list(user) if user.is_active else [],
+        events=AuditEvent.objects.filter(object_type="user", object_id=str(user.pk))[:RECENT],
+    )
+
+
+def _change(
+    request: HttpRequest, user: User, act: Callable[[], str], back: str = ""
+) -> HttpResponse:
+    """Run a change of a person, say how it went, and go back to their page."""
+    url = back or person_url(user)
+    with confirm_first(request, url) as asked:
+        try:
+            messages.success(request, act())
+        except people.PeopleError as error:
+            messages.error(request, str(error))
+        except ValidationError as error:
+            messages.error(request, f"{' '.join(error.messages)} Nothing was changed.")
+    return asked.answer or HttpResponseRedirect(url)
+
+
+@people_page
+@require_POST
+def set_rights(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change a person's role and environments."""
+    user, form = get_object_or_404(User, pk=pk), RightsForm(request.POST)
+
+    def act() -> str:
+        if not form.is_valid():
+            raise people.PeopleError("The form was not understood. Nothing was changed.")
+        actor, role = request_actor(request), Role(form.cleaned_data["role"])
+        if role.value != user.role:
+            people.change_role(actor, user, role)
+        people.set_environments(actor, user, list(form.cleaned_data["environments"]))
+        return f"{user.label} is {user.role}, with {len(people.granted(user))} environments."
+
+    return _change(request, user, act)
+
+
+@people_page
+@require_POST
+def switch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Switch an account off, or on again."""
+    user, form = get_object_or_404(User, pk=pk), ReasonForm(request.POST)
+
+    def act() -> str:
+        actor = request_actor(request)
+        if request.POST.get("to") == "on":
+            people.switch_on(actor, user)
+            return f"{user.label} can sign in again."
+        reason = form.cleaned_data["reason"] if form.is_valid() else ""
+        people.switch_off(actor, user, reason=reason)
+        return f"{user.label} is switched off, and all sessions have ended."
+
+    return _change(request, user, act)
+
+
+@people_page
+@require_POST
+def sign_out(request: HttpRequest, pk: int) -> HttpResponse:
+    """End all sessions of a person."""
+    user = get_object_or_404(User, pk=pk)
+
+    def act() -> str:
+        people.sign_out(request_actor(request), user)
+        return f"All sessions of {user.label} have ended."
+
+    return _change(request, user, act)
+
+
+@people_page
+@require_POST
+def reset_factor(request: HttpRequest, pk: int) -> HttpResponse:
+    """Remove a person's second factors."""
+    user, form = get_object_or_404(User, pk=pk), ReasonForm(request.POST)
+
+    def act() -> str:
+        reason = form.cleaned_data["reason"] if form.is_valid() else ""
+        people.reset_second_factor(request_actor(request), user, reason=reason)
+        return f"{user.label} sets up a second factor anew at the next sign-in."
+
+    return _change(request, user, act)
+
+
+@people_page
+@require_POST
+def invite_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send another invitation; the link of the one before ends."""
+    user = get_object_or_404(User, pk=pk)
+    try:
+        people.invite_again(request_actor(request), user)
+    except people.PeopleError as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(person_url(user))
+    return _hand_over_link(request, user)
