@@ -31,7 +31,8 @@ class Verdict:
 def may(user: User | AnonymousUser, verb: Verb, obj: Any = None) -> Verdict:
     """Answer whether `user` may do `verb`, to `obj` or, without one, everywhere.
 
-    `obj` is an environment or anything with an `environment` attribute. Both ways are asked:
+    `obj` is an environment or anything with an `environment` attribute; what has none, such as a
+    person, is no matter of an environment. Both ways are asked:
     `ModelBackend` grants nothing when an object is passed, so a global permission does not imply
     the object permission.
     """
@@ -40,7 +41,7 @@ def may(user: User | AnonymousUser, verb: Verb, obj: Any = None) -> Verdict:
     permission = f"{APP_LABEL}.{verb.value}"
     if user.has_perm(permission):
         return Verdict(True)
-    environment = None if obj is None else obj.environment
+    environment = getattr(obj, "environment", None)
     if environment is not None and user.has_perm(permission, environment):
         return Verdict(True)
     able = " or ".join(role.value for role in roles_with(verb))

@@ -1,0 +1,285 @@
+"""Signing in: passwords, second factors, lockout, sessions, links by mail."""
+
+import re
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from accounts import people
+from accounts.audit import command_actor
+from accounts.models import AuditEvent, User
+from accounts.roles import Role
+from tests.accounts.conftest import (
+    PASSWORD,
+    SECRET,
+    Cast,
+    code_of,
+    give_factor,
+    sign_in,
+    stranger,
+    told,
+)
+from tests.factories import enter
+
+HOME = reverse("admin:index")
+# All roles open it.
+OPEN = reverse("promotion:environments")
+
+
+def is_in(client: Client) -> bool:
+    """Whether a page that all roles see opens."""
+    return client.get(OPEN, secure=True).status_code == 200
+
+
+def test_marketing_signs_in_with_a_password(cast: Cast) -> None:
+    client = stranger()
+    assert client.get(OPEN, secure=True).headers["Location"] == f"/account/login/?next={OPEN}"
+    assert client.get("/login/?next=/x", secure=True).headers["Location"].endswith("?next=%2Fx")
+    assert sign_in(client, cast.marketing).headers["Location"] == HOME
+    assert is_in(client)
+    assert told("account.signed-in") == [("marketing", "done")]
+
+
+def test_passwords_are_kept_by_argon2(cast: Cast, settings: Settings) -> None:
+    from tracardi_console import settings as real
+
+    settings.PASSWORD_HASHERS = real.PASSWORD_HASHERS
+    cast.marketing.set_password(PASSWORD)
+    assert cast.marketing.password.startswith("argon2")
+
+
+@pytest.mark.parametrize("role", ["admin", "qa"])
+def test_a_role_that_needs_a_second_factor_opens_nothing_without_one(cast: Cast, role: str) -> None:
+    client, user = stranger(), getattr(cast, role)
+    sign_in(client, user)
+    set_up = reverse("mfa_index")
+    for name in ("admin:index", "promotion:environments", "usersessions_list", "accounts:people"):
+        assert client.get(reverse(name), secure=True).headers["Location"] == set_up
+    answer = client.post(reverse("promotion:capture", args=["staging"]), secure=True)
+    assert answer.headers["Location"] == set_up
+    assert "Set up a second factor to go on" in client.get(set_up, secure=True).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_authenticator_app_is_set_up_on_the_way_and_asked_for_afterwards(cast: Cast) -> None:
+    client = stranger()
+    sign_in(client, cast.qa)
+    page = client.get(reverse("mfa_activate_totp"), secure=True).content.decode()
+    secret = re.search(r'value="([A-Z2-7]{32})"', page)
+    assert secret is not None
+    data = {"code": code_of(secret.group(1))}
+    answer = client.post(reverse("mfa_activate_totp"), data, secure=True)
+    codes = answer.headers["Location"]
+    assert codes == reverse("mfa_view_recovery_codes")
+    assert "I have saved" in client.get(codes, secure=True).content.decode()
+    assert is_in(client)
+    # Its key is no plain text in the database.
+    held = Authenticator.objects.get(user=cast.qa, type="totp")
+    assert secret.group(1) not in str(held.data)
+    assert told("account.factor-added") == [("qa", "done"), ("qa", "done")]
+
+    again = stranger()
+    assert sign_in(again, cast.qa).headers["Location"] == reverse("mfa_authenticate")
+    assert again.get(HOME, secure=True).status_code == 302
+    assert not is_in_session(again)
+
+
+def is_in_session(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def test_a_wrong_code_signs_nobody_in_and_is_recorded(cast: Cast) -> None:
+    give_factor(cast.admin)
+    client = stranger()
+    sign_in(client, cast.admin)
+    assert "_auth_user_id" not in client.session
+    answer = client.post(reverse("mfa_authenticate"), {"code": "000000"}, secure=True)
+    assert (answer.status_code, "_auth_user_id" in client.session) == (200, False)
+    assert told("account.signed-in") == [("Nobody signed in", "refused")]
+    client.post(reverse("mfa_authenticate"), {"code": code_of(SECRET)}, secure=True)
+    assert is_in(client)
+    assert AuditEvent.objects.filter(action="account.signed-in", outcome="done").count() == 1
+
+
+def test_a_code_counts_once(cast: Cast) -> None:
+    give_factor(cast.admin)
+    code = code_of(SECRET)
+    for client, comes_in in ((stranger(), True), (stranger(), False)):
+        sign_in(client, cast.admin)
+        client.post(reverse("mfa_authenticate"), {"code": code}, secure=True)
+        assert is_in_session(client) is comes_in
+
+
+def test_a_recovery_code_opens_once(cast: Cast) -> None:
+    give_factor(cast.admin)
+    held = Authenticator.objects.get(user=cast.admin, type="recovery_codes")
+    code = RecoveryCodes(held).get_unused_codes()[0]
+    for client, comes_in in ((stranger(), True), (stranger(), False)):
+        sign_in(client, cast.admin)
+        client.post(reverse("mfa_authenticate"), {"code": code}, secure=True)
+        assert is_in_session(client) is comes_in
+
+
+def test_the_last_factor_stays_where_the_role_needs_one(cast: Cast) -> None:
+    give_factor(cast.qa)
+    client = enter(cast.qa)
+    answer = client.post(reverse("mfa_deactivate_totp"), secure=True)
+    assert answer.status_code == 200
+    assert Authenticator.objects.filter(user=cast.qa, type="totp").exists()
+
+
+def test_a_session_from_before_the_factor_adds_none_and_has_to_prove_it(cast: Cast) -> None:
+    client = enter(cast.qa, factors=["password"])
+    give_factor(cast.qa)
+    for name in ("mfa_add_webauthn", "mfa_activate_totp", "mfa_index"):
+        where = client.get(reverse(name), secure=True).headers["Location"]
+        assert where.startswith(reverse("mfa_reauthenticate"))
+    client.post(reverse("mfa_reauthenticate"), {"code": code_of(SECRET)}, secure=True)
+    assert is_in(client)
+
+
+def test_after_five_wrong_passwords_the_account_waits_whoever_asks(cast: Cast) -> None:
+    for n in range(5):
+        client = Client(headers={"x-forwarded-proto": "https"}, REMOTE_ADDR=f"192.0.2.{n}")
+        assert sign_in(client, cast.marketing, "wrong").status_code == 200
+    answer = sign_in(stranger(), cast.marketing)
+    assert "Too many failed login attempts" in answer.content.decode()
+    refused = AuditEvent.objects.filter(action="account.signed-in", outcome="refused")
+    assert refused.count() == 6
+    assert refused.latest("number").reason.startswith("Too many attempts failed")
+    # Another account is not held up.
+    give_factor(cast.qa)
+    assert sign_in(stranger(), cast.qa).headers["Location"] == reverse("mfa_authenticate")
+
+
+def test_a_name_that_nobody_has_is_not_kept(cast: Cast) -> None:
+    client = stranger()
+    data = {"login": "my-secret-password", "password": "x"}
+    client.post(reverse("account_login"), data, secure=True)
+    event = AuditEvent.objects.get(action="account.signed-in")
+    assert "my-secret" not in str(event.facts)
+    assert event.detail == {"name": "unknown"}
+
+
+def test_an_account_that_is_switched_off_signs_in_no_more(cast: Cast) -> None:
+    people.switch_off(command_actor(cast.admin), cast.marketing)
+    client = stranger()
+    sign_in(client, cast.marketing)
+    assert not is_in_session(client)
+
+
+@pytest.mark.parametrize("act", ["switched off", "another role", "signed out", "new password"])
+def test_all_sessions_end_at_once(cast: Cast, act: str) -> None:
+    first, second, actor = enter(cast.qa), enter(cast.qa), command_actor(cast.admin)
+    assert is_in(first)
+    if act == "switched off":
+        people.switch_off(actor, cast.qa)
+    elif act == "another role":
+        people.change_role(actor, cast.qa, Role.MARKETING)
+    elif act == "signed out":
+        people.sign_out(actor, cast.qa)
+    else:
+        cast.qa.set_password("another long phrase 8")
+        cast.qa.save()
+    for client in (first, second):
+        where = client.get(OPEN, secure=True).headers["Location"]
+        assert where.startswith(reverse("account_login"))
+
+
+def test_a_person_sees_and_ends_their_own_sessions(cast: Cast) -> None:
+    here, there = stranger(), stranger()
+    sign_in(here, cast.marketing)
+    sign_in(there, cast.marketing)
+    page = here.get(reverse("usersessions_list"), secure=True).content.decode()
+    assert page.count("127.0.0.1") == 2
+    here.post(reverse("usersessions_list"), secure=True)
+    assert (is_in_session(here), is_in(here)) == (True, True)
+    assert not is_in_session(there)
+
+
+def test_a_forgotten_password_is_set_by_a_link_that_works_once(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.MAIL_CONFIGURED = True
+    inside, client = enter(cast.marketing), stranger()
+    answer = client.post(
+        reverse("account_reset_password"), {"email": cast.marketing.email}, secure=True
+    )
+    assert answer.headers["Location"] == reverse("account_reset_password_done")
+    (sent,) = mail.outbox
+    link = re.search(r"https://testserver(\S+)", str(sent.body))
+    assert link is not None
+    form = client.get(link.group(1), secure=True).headers["Location"]
+    data = {"password1": "another long phrase 8", "password2": "another long phrase 8"}
+    assert client.post(form, data, secure=True).status_code == 302
+    assert not is_in_session(client)
+    cast.marketing.refresh_from_db()
+    assert cast.marketing.check_password("another long phrase 8")
+    assert inside.get(OPEN, secure=True).headers["Location"].startswith("/account/login/")
+    page = stranger().get(link.group(1), secure=True).content.decode()
+    assert "This link does not work" in page
+    assert told("account.password-set") == [("Nobody signed in", "done")]
+
+
+def test_nobody_learns_whether_an_address_has_an_account(cast: Cast, settings: Settings) -> None:
+    settings.MAIL_CONFIGURED = True
+    data = {"email": "nobody@example.com"}
+    answer = stranger().post(reverse("account_reset_password"), data, secure=True)
+    assert answer.headers["Location"] == reverse("account_reset_password_done")
+    assert mail.outbox == []
+
+
+def test_without_a_mail_server_the_page_says_whom_to_ask(cast: Cast) -> None:
+    page = stranger().get(reverse("account_reset_password"), secure=True).content.decode()
+    assert "This console sends no mail" in page
+    assert "<form" not in page
+
+
+def test_a_weak_password_is_refused(cast: Cast) -> None:
+    client = enter(cast.marketing)
+    data = {"oldpassword": PASSWORD, "password1": "short", "password2": "short"}
+    answer = client.post(reverse("account_change_password"), data, secure=True)
+    assert "at least 12 characters" in answer.content.decode()
+    cast.marketing.refresh_from_db()
+    assert cast.marketing.check_password(PASSWORD)
+
+
+def test_nobody_signs_up(cast: Cast) -> None:
+    client = stranger()
+    data = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
+    for name in ("account_signup", "socialaccount_signup"):
+        page = client.get(reverse(name), secure=True)
+        assert "the administrator invites people" in page.content.decode()
+        client.post(reverse(name), data, secure=True)
+    assert not User.objects.filter(username="eve").exists()
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "https://localhost/",
+        "http:evil.example",
+    ],
+)
+def test_a_sign_in_leads_only_to_own_pages(cast: Cast, where: str) -> None:
+    data = {"login": "marketing", "password": PASSWORD, "next": where}
+    answer = stranger().post(reverse("account_login"), data, secure=True)
+    assert answer.headers["Location"] == HOME
+
+
+def test_the_first_page_of_an_empty_console_names_no_default_password(
+    db: None, plain_static_files: None
+) -> None:
+    page = stranger().get(reverse("account_login"), secure=True).content.decode()
+    assert "manage.py create_admin" in page
+    assert "none has a default password" in page
+    assert User.objects.count() == 0
