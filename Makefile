@@ -12,7 +12,7 @@ POSTGRES := $(BIN)/python -m devtools.postgres.server
 # Of many that are alike each run takes some, of each kind; test-long has them all.
 SHORT := -m "not long"
 # On PostgreSQL each run takes what the database itself decides; test-postgres has more.
-AT_ONCE := tests/races/test_at_once.py tests/races/test_rights.py
+AT_ONCE := tests/races/test_at_once.py tests/races/test_rights.py tests/accounts/test_one_administrator.py
 # All that is of workflow tests.
 WORKFLOWS := tests/engine/test_workflow.py tests/engine/test_coverage.py tests/engine/test_run_diff.py \
 	tests/promotion/test_workflows.py tests/promotion/test_suite_files.py tests/promotion/test_smoke.py \
