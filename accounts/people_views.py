@@ -78,10 +78,10 @@ def people_list(request: HttpRequest) -> HttpResponse:
 def invite(request: HttpRequest) -> HttpResponse:
     """Invite a person: fill in, look at what they will see, send."""
     form = InviteForm(request.POST or None)
-    preview = None
-    if request.method == "POST" and form.is_valid():
+    preview, step = None, request.POST.get("step")
+    if request.method == "POST" and form.is_valid() and step != "edit":
         data = form.cleaned_data
-        if request.POST.get("step") == "send":
+        if step == "send":
             return _invited(request, data)
         preview = {
             "name": f"{data['first_name']} {data['last_name']}".strip() or data["username"],

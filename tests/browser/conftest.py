@@ -47,6 +47,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 # The tests' server speaks plain HTTP and serves the files where they lie.
 SERVER_SETTINGS = {
+    # A browser has security keys for localhost, too.
+    "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": True,
     "SECURE_SSL_REDIRECT": False,
     "SESSION_COOKIE_SECURE": False,
     "CSRF_COOKIE_SECURE": False,
