@@ -151,7 +151,7 @@ def test_what_is_risky_asks_who_it_is_and_goes_on(
     assert key is not None
     page.context.add_cookies([{"name": "sessionid", "value": key, "url": live_server.url}])
     page.goto(f"{live_server}/environment/production/adopt/")
-    expect(page.get_by_role("heading", name="Confirm Access")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("button", name="Adopt")).to_be_visible()
