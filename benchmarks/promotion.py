@@ -64,6 +64,7 @@ def console() -> Iterator[Path]:
             DEMO="True",
             HTTPS="False",
             ALLOWED_HOSTS="127.0.0.1",
+            ALLOWED_TARGETS="*,localhost",
             LOG_LEVEL="WARNING",
             DJANGO_SETTINGS_MODULE="tracardi_console.settings",
         )

@@ -9,9 +9,20 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 
 from accounts.admin import PolicyAdmin
-from environments.elastic import ElasticError, connect
+from environments.addresses import BadAddressError
+from environments.elastic import Connection, ElasticError, Refused
 from environments.engines import SUPPORTED_WORDS, engine_of
 from environments.models import Cluster, Environment
+from environments.targets import check_url
+
+# What is behind an address that somebody typed is not known yet: it gets few seconds, and little of
+# its answer is read.
+_TRIAL_SECONDS = 10
+_TRIAL_BYTES = 64 * 1024
+
+
+def _is_uuid(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 40
 
 
 class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -35,6 +46,14 @@ class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Cluster
         fields = ("name", "url", "authentication", "username", "ca_certificate")
 
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        try:
+            check_url(url)
+        except BadAddressError as error:
+            raise forms.ValidationError(error.in_a_form) from error
+        return url
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if self.errors:
@@ -48,9 +67,26 @@ class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]
             ca_certificate=data["ca_certificate"],
         )
         try:
-            found = connect(trial).request("GET", "/", timeout=10)
-        except (ElasticError, ValueError, OSError) as error:
+            # One of its own: what was typed is not kept among the shared connections.
+            found = Connection(trial, _TRIAL_BYTES).request("GET", "/", timeout=_TRIAL_SECONDS)
+        except Refused as error:
+            # Not in its own words: they may be a page that this person could not read otherwise.
+            raise forms.ValidationError(
+                f"What is behind this address answered HTTP {error.status}, as no "
+                "Elasticsearch does that can be used. Nothing was saved. Correct the address."
+            ) from error
+        except ElasticError as error:
             raise forms.ValidationError(f"{error} Nothing was saved.") from error
+        except (ValueError, OSError) as error:
+            raise forms.ValidationError(
+                "The certificate or the credentials cannot be used. Nothing was saved. Give the "
+                "authority's certificate as PEM, and an API key as id:key."
+            ) from error
+        if not isinstance(found, dict) or not _is_uuid(found.get("cluster_uuid")):
+            raise forms.ValidationError(
+                "What is behind this address is no Elasticsearch and no OpenSearch. Nothing was "
+                "saved. Correct the address."
+            )
         engine = engine_of(found)
         if not engine.is_supported:
             raise forms.ValidationError(

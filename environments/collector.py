@@ -5,6 +5,7 @@ A visit is POST `/track` (docs/tracardi.md). Nothing is sent twice, and no answe
 
 import contextlib
 import json
+import re
 import socket
 import ssl
 import threading
@@ -14,16 +15,37 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from environments.addresses import PORTS
+from environments.addresses import PORTS, BadAddressError, host_and_port
+from environments.targets import open_socket
 
 # An answer holds what a page should do next; a longer one is not read.
 LARGEST: Final = 1024 * 1024
 _PART: Final = 16 * 1024
+_MEDIA_TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 TRACK, HEALTH = "/track", "/healthcheck"
 
 
 class CollectorError(Exception):
     """A visit got no answer that says anything. `str()` is fit for people and holds no secret."""
+
+
+class _Plain(HTTPConnection):
+    """Connects where ALLOWED_TARGETS lets it."""
+
+    def connect(self) -> None:
+        self.sock = open_socket(self.host, self.port, self.timeout)
+
+
+class _Secure(HTTPSConnection):
+    """Connects where ALLOWED_TARGETS lets it, and asks for the name's certificate."""
+
+    def connect(self) -> None:
+        bare = open_socket(self.host, self.port, self.timeout)
+        try:
+            self.sock = ssl.create_default_context().wrap_socket(bare, server_hostname=self.host)
+        except BaseException:
+            bare.close()
+            raise
 
 
 class Collector:
@@ -58,8 +80,13 @@ class Collector:
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[HTTPResponse, bytes]:
         deadline = time.monotonic() + self._seconds
+        try:
+            # As it is stored, it may be from before the rules for addresses.
+            host_and_port(self._url)
+        except BadAddressError as error:
+            raise CollectorError(f"Nothing was sent to Tracardi. {error}") from error
         parts = urlsplit(f"{self._url}{path}")
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        kind = _Secure if parts.scheme == "https" else _Plain
         connection = kind(parts.hostname or "", parts.port, timeout=self._seconds)
         headers = {"accept": "application/json"}
         if body is not None:
@@ -75,6 +102,8 @@ class Collector:
                     # It was cut off: what looks like an end is none.
                     raise TimeoutError
                 return answer, raw
+        except BadAddressError as error:
+            raise CollectorError(f"Nothing was sent to {self._where(path)}. {error}") from error
         except (HTTPException, OSError) as error:
             late = time.monotonic() >= deadline
             words = "did not answer in time" if late else _words(error)
@@ -118,8 +147,9 @@ class Collector:
         try:
             found = json.loads(raw)
         except (ValueError, RecursionError) as error:
-            kind = answer.headers.get("content-type", "nothing known").partition(";")[0]
-            raise CollectorError(f"{where} answered no JSON, but {kind[:40]}.") from error
+            told = answer.headers.get("content-type", "").partition(";")[0].strip()
+            kind = told if _MEDIA_TYPE.fullmatch(told) else "nothing known"
+            raise CollectorError(f"{where} answered no JSON, but {kind}.") from error
         if not isinstance(found, dict) or "task" not in found:
             raise CollectorError(f"{where} answered what no Tracardi answers.")
         return found

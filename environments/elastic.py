@@ -1,23 +1,28 @@
-"""Connections to Elasticsearch and OpenSearch: the only module that opens them.
+"""Connections to Elasticsearch and OpenSearch: the only module that opens them, by `wire`.
 
 The client is elasticsearch-py before 7.14, which asks no server for its brand. It never retries
 by itself: whether a request may be sent again is the caller's decision (a cutover never is).
 """
 
+import re
 import ssl
 import threading
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import elasticsearch
 import msgspec
 import urllib3
 from django.conf import settings
 from elasticsearch import Elasticsearch, serializer
-from elasticsearch.connection import Urllib3HttpConnection
 
+from environments.addresses import BadAddressError
 from environments.models import Cluster
+from environments.wire import LARGEST_BYTES, GuardedConnection, TooLongError
+
+_KIND: Final = re.compile(r"[a-z_]{1,100}")
+_RESULTS: Final = frozenset({"not_found", "noop", "deleted", "updated", "created"})
 
 
 class ElasticError(Exception):
@@ -59,30 +64,12 @@ class Refused(ElasticError):
         return self.kind == "circuit_breaking_exception"
 
 
+class ForbiddenTarget(ElasticError):
+    """The console may not connect to the cluster's address, and did not (environments.targets)."""
+
+
 class AnswerTooLargeError(ElasticError):
     """The answer is more than was asked for at most, or than can be given. Ask for less."""
-
-
-class _Bounded(Urllib3HttpConnection):
-    """Reads no answer that is longer than a bound: a page of documents can be of any length."""
-
-    def __init__(self, *args: Any, most_bytes: int, **rest: Any) -> None:
-        super().__init__(*args, **rest)
-        pool, send = self.pool, self.pool.urlopen
-
-        def urlopen(*words: Any, **options: Any) -> Any:
-            answer = send(*words, **options, preload_content=False)
-            # The engine always tells it, for an answer that it does not compress.
-            length = int(answer.headers.get("content-length") or 0)
-            if length > most_bytes:
-                # Unread, so the connection is of no further use.
-                answer.close()
-                raise AnswerTooLargeError(f"An answer has {length:,} bytes.")
-            # Reads it, and gives the connection back.
-            _body = answer.data
-            return answer
-
-        pool.urlopen = urlopen
 
 
 class _Fast(serializer.JSONSerializer):
@@ -125,15 +112,11 @@ class Requester(Protocol):
 class Connection:
     """One cluster, reached with one set of credentials. Safe to share between threads."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, most_bytes: int = LARGEST_BYTES) -> None:
         self.name = cluster.name
-        self.client = _client(cluster, _Fast())
-        self._verbatim = _client(cluster, _Verbatim())
-        self._bounded = _client(
-            cluster,
-            _Verbatim(),
-            connection_class=partial(_Bounded, most_bytes=settings.LARGEST_ANSWER_BYTES),
-        )
+        self.client = _client(cluster, _Fast(), most_bytes)
+        self._verbatim = _client(cluster, _Verbatim(), most_bytes)
+        self._bounded = _client(cluster, _Verbatim(), settings.LARGEST_ANSWER_BYTES)
 
     def request(
         self,
@@ -150,7 +133,7 @@ class Connection:
         value, or text for newline-separated JSON. `timeout` is in seconds.
 
         Raises:
-            Unreachable, Unauthorised, Refused.
+            Unreachable, Unauthorised, Refused, ForbiddenTarget, AnswerTooLargeError.
         """
         return self._send(self.client, method, path, params, body, timeout)
 
@@ -198,8 +181,12 @@ class Connection:
         try:
             return client.transport.perform_request(method, path, params=wanted, body=body)
         except elasticsearch.ConnectionError as error:
-            if isinstance(error.info, AnswerTooLargeError):
-                raise error.info from None
+            if isinstance(error.info, TooLongError):
+                raise AnswerTooLargeError(f"Cluster {self.name}: {error.info}") from None
+            if isinstance(error.info, BadAddressError):
+                raise ForbiddenTarget(
+                    f"Cluster {self.name} was not connected to, and nothing was sent. {error.info}"
+                ) from None
             raise Unreachable(self._unreachable(error)) from error
         except elasticsearch.TransportError as error:
             raise self._translated(error) from error
@@ -229,7 +216,8 @@ class Connection:
                 f"(HTTP {status}: {kind or 'no details'})."
             )
         return Refused(
-            f"Cluster {self.name} answered HTTP {status}: {kind or 'error'}: {detail[:500]}",
+            f"Cluster {self.name} answered HTTP {status}: {kind or 'error'}"
+            f"{f': {detail[:500]}' if detail else ''}",
             status,
             kind,
             detail,
@@ -237,26 +225,39 @@ class Connection:
 
 
 def _words(info: object) -> tuple[str, str]:
-    """Return Elasticsearch's error type and reason out of an error answer, decoded or text."""
+    """Return Elasticsearch's error type and reason out of an error answer, decoded or text.
+
+    Nothing of what another kind of server answers: a person who may enter an address must not read
+    pages of the network by it.
+    """
     if isinstance(info, str):
         try:
             info = serializer.JSONSerializer().loads(info)
         except elasticsearch.SerializationError:
-            return "", str(info)[:500]
+            return "", ""
     if not isinstance(info, dict):
         return "", ""
     problem = info.get("error")
     if isinstance(problem, dict):
-        causes = problem.get("root_cause") or [{}]
+        causes = problem.get("root_cause")
+        cause = causes[0] if isinstance(causes, list) and causes else {}
+        if not isinstance(cause, dict):
+            return "", ""
         if problem.get("type") == "search_phase_execution_exception":
             # It says "all shards failed" and no more: why is told by the shard.
-            problem = {**problem, **causes[0]}
-        reason = problem.get("reason") or causes[0].get("reason")
-        return str(problem.get("type") or ""), str(reason or "")
-    return "", str(problem or info.get("result") or "")
+            problem = {**problem, **cause}
+        kind = str(problem.get("type") or "")
+        if not _KIND.fullmatch(kind):
+            return "", ""
+        return kind, str(problem.get("reason") or cause.get("reason") or "")
+    if isinstance(problem, str) and isinstance(info.get("status"), int):
+        return "", problem
+    result = info.get("result")
+    return "", result if result in _RESULTS else ""
 
 
-def _client(cluster: Cluster, answers: serializer.JSONSerializer, **options: Any) -> Elasticsearch:
+def _client(cluster: Cluster, answers: serializer.JSONSerializer, most_bytes: int) -> Elasticsearch:
+    options: dict[str, Any] = {}
     if cluster.authentication == Cluster.Authentication.BASIC:
         options["http_auth"] = (cluster.username, cluster.secret)
     elif cluster.authentication == Cluster.Authentication.API_KEY:
@@ -267,6 +268,7 @@ def _client(cluster: Cluster, answers: serializer.JSONSerializer, **options: Any
         options["ssl_context"] = ssl.create_default_context(cadata=cluster.ca_certificate or None)
     return Elasticsearch(
         [cluster.url],
+        connection_class=partial(GuardedConnection, most_bytes=most_bytes),
         serializer=answers,
         timeout=settings.ELASTICSEARCH_TIMEOUT_SECONDS,
         max_retries=0,

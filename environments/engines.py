@@ -36,7 +36,7 @@ def engine_of(answer: Mapping[str, Any]) -> Engine:
     """Return the engine by its answer to a request of `/`."""
     version = answer.get("version")
     version = version if isinstance(version, Mapping) else {}
-    number = str(version.get("number") or "unknown")
+    number = str(version.get("number") or "unknown")[:30]
     if version.get("distribution") == "opensearch":
         return Engine(OPENSEARCH, number)
     if "opensearch" in str(answer.get("tagline", "")).lower():

@@ -9,9 +9,10 @@ from accounts.crypto import EncryptedTextField
 from accounts.models import User
 from accounts.policy import environments_with
 from accounts.roles import VERB_WORDS, Verb
-from environments.addresses import BadAddressError, host_and_port, place_of
+from environments.addresses import BadAddressError, place_of
 from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
 from environments.naming import InvalidTenantError, Naming, Side
+from environments.targets import check_url
 
 
 class Cluster(models.Model):
@@ -156,9 +157,9 @@ class Environment(models.Model):
             raise ValidationError({"tenant": str(error)}) from error
         if self.api_url:
             try:
-                host_and_port(self.api_url)
+                check_url(self.api_url)
             except BadAddressError as error:
-                raise ValidationError({"api_url": str(error)}) from error
+                raise ValidationError({"api_url": error.in_a_form}) from error
             if not self.is_production and (problem := self.production_problem()):
                 raise ValidationError({"api_url": problem})
         if self.promotes_to is not None:

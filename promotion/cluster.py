@@ -12,6 +12,7 @@ from django.conf import settings
 from environments.elastic import (
     AnswerTooLargeError,
     Connection,
+    ForbiddenTarget,
     Refused,
     Unauthorised,
     Unreachable,
@@ -71,11 +72,13 @@ def translated() -> Iterator[None]:
         yield
     except Unreachable as error:
         raise OutcomeUnknown(str(error)) from error
-    except Unauthorised as error:
+    except (Unauthorised, ForbiddenTarget) as error:
         raise AccessDenied(str(error)) from error
     except Refused as error:
         kind = Temporary if error.temporary else MachineryError
         raise kind(str(error)) from error
+    except AnswerTooLargeError as error:
+        raise MachineryError(str(error)) from error
 
 
 def batches(names: Sequence[str]) -> Iterator[str]:
@@ -343,6 +346,8 @@ class ClusterReader:
             try:
                 page, length = again(send)
             except AnswerTooLargeError:
+                if size == 1:
+                    raise
                 return None, max(1, size // FEWER)
         each = length // max(1, len(page.hits.hits)) + 1
         return page, min(PAGE, max(1, settings.LARGEST_ANSWER_BYTES // 4 // each))

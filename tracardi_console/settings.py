@@ -338,6 +338,8 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# Where the console may connect to, of what people enter; environments/targets.py reads it.
+ALLOWED_TARGETS = env.list("ALLOWED_TARGETS", default=[])
 
 
 # --- Look ---------------------------------------------------------------------------------------

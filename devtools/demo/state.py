@@ -142,6 +142,8 @@ class State:
             # One signs in three times in the first ten minutes; a banner says so on each page.
             "REQUIRE_SECOND_FACTOR": "False",
             "REAUTHENTICATION_SECONDS": "0",
+            # Its engine and its stand-in run on this machine, or where ELASTICSEARCH_URL says.
+            "ALLOWED_TARGETS": "*,localhost",
             # Anew each time: the folder may have been moved.
             "DATABASE_URL": f"sqlite:///{quote(str(self.database.resolve()))}",
         }

@@ -1,0 +1,87 @@
+"""How `environments.elastic` reaches a cluster: where it may, reading answers up to a bound."""
+
+import socket
+from typing import Any, Final, NoReturn
+
+import urllib3
+from elasticsearch import TransportError
+from elasticsearch.connection import Urllib3HttpConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from environments.targets import open_socket
+
+# No answer is longer. The state of all indices, mappings included, is the longest that is asked for
+# at once; pages of documents have a bound of their own.
+LARGEST_BYTES: Final = 256 * 1024 * 1024
+_PART: Final = 1024 * 1024
+
+
+class TooLongError(Exception):
+    """An answer is longer than its bound; it was not read to its end."""
+
+
+class _Judged:
+    """Connects where ALLOWED_TARGETS lets it; for each new connection, not for the address once."""
+
+    def _new_conn(self: Any) -> socket.socket:
+        try:
+            return open_socket(self._dns_host, self.port, _seconds(self.timeout))
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "No connection in time.") from error
+        except OSError as error:
+            raise NewConnectionError(self, "No connection.") from error
+
+
+class _Plain(_Judged, urllib3.connection.HTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _Secure(_Judged, urllib3.connection.HTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class GuardedConnection(Urllib3HttpConnection):
+    """Connects to what is allowed alone, follows nothing, and reads `most_bytes` of an answer."""
+
+    def __init__(self, *args: Any, most_bytes: int, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        pool, send = self.pool, self.pool.urlopen
+        pool.ConnectionCls = _Secure if self.use_ssl else _Plain
+
+        def urlopen(*words: Any, **options: Any) -> Any:
+            answer = send(*words, **options, preload_content=False, redirect=False)
+            try:
+                answer._body = _read(answer, most_bytes)
+            except BaseException:
+                # Unread, so the connection is of no further use.
+                answer.close()
+                raise
+            answer.release_conn()
+            return answer
+
+        pool.urlopen = urlopen
+
+    def _raise_error(self, status_code: int, raw_data: str) -> NoReturn:
+        """Leave reading what went wrong to `elastic`: the client's own way fails on a list."""
+        raise TransportError(status_code, "", raw_data)
+
+
+def _read(answer: Any, most: int) -> bytes:
+    """Return the body. No compressed one was asked for, so none is unpacked."""
+    length = int(answer.headers.get("content-length") or 0)
+    if length > most:
+        raise TooLongError(f"an answer has {length:,} bytes, and {most:,} are read at most.")
+    if length and not answer.chunked:
+        whole: bytes = answer.read(decode_content=False)
+        return whole
+    parts, size = [], 0
+    for part in answer.stream(_PART, decode_content=False):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise TooLongError(f"an answer has more than {most:,} bytes.")
+    return b"".join(parts)
+
+
+def _seconds(timeout: Any) -> float | None:
+    return timeout if isinstance(timeout, int | float) else None

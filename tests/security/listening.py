@@ -1,0 +1,72 @@
+"""A server on loopback that says what it is told to, and keeps what it was asked."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
+
+
+class Listener(ThreadingHTTPServer):
+    """Answers each request alike. `asked` has the paths; `endless` sends the body for ever."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__((host, port), _Handler)
+        self.asked: list[str] = []
+        self.status = 200
+        self.headers: dict[str, str] = {"content-type": "application/json"}
+        self.body = b"{}"
+        self.endless = False
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.server_address[0]!s}:{self.port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Listener
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self) -> None:
+        told = self.server
+        told.asked.append(self.path)
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_response(told.status)
+        for name, value in told.headers.items():
+            self.send_header(name, value)
+        if told.endless:
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            chunk = b"%x\r\n%s\r\n" % (len(told.body), told.body)
+            try:
+                for part in repeat(chunk):
+                    self.wfile.write(part)
+            except OSError:
+                self.close_connection = True
+            return
+        self.send_header("content-length", str(len(told.body)))
+        self.end_headers()
+        self.wfile.write(told.body)
+
+    do_GET = do_POST = do_PUT = _answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def listening(host: str = "127.0.0.1", port: int = 0) -> Iterator[Listener]:
+    """Run one for as long as the block does."""
+    server = Listener(host, port)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
