@@ -68,10 +68,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    # First of all that may record an audit event.
+    # First, so that what the others answer by themselves has headers too.
+    "tracardi_console.middleware.HeadersMiddleware",
+    # Before all that may record an audit event.
     "tracardi_console.middleware.RequestContextMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -337,6 +339,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "tracardi_console.errors.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # Where the console may connect to, of what people enter; environments/targets.py reads it.
 ALLOWED_TARGETS = env.list("ALLOWED_TARGETS", default=[])
@@ -409,6 +412,7 @@ LOGGING = {
             ],
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
                 structlog.processors.KeyValueRenderer(
                     key_order=["timestamp", "level", "logger", "event"], drop_missing=True
                 ),
@@ -420,6 +424,10 @@ LOGGING = {
     "loggers": {
         # The client logs whole request bodies at DEBUG, and every request at INFO.
         "elasticsearch": {"level": "ERROR"},
+        # Statements with their values, sessions among them.
+        "django.db.backends": {"level": "INFO"},
+        # Django's own handlers are dropped: one sends what was posted to ADMINS by e-mail.
+        "django": {"handlers": [], "level": LOG_LEVEL},
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },
 }

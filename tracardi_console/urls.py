@@ -6,6 +6,11 @@ from django.urls import include, path
 
 from tracardi_console.audit import audit, export_audit
 
+handler400 = "tracardi_console.errors.bad_request"
+handler403 = "tracardi_console.errors.permission_denied"
+handler404 = "tracardi_console.errors.page_not_found"
+handler500 = "tracardi_console.errors.server_error"
+
 urlpatterns = [
     path(settings.ACCOUNT_PREFIX, include("accounts.sign_in_urls")),
     path("", include("accounts.urls")),
