@@ -10,8 +10,9 @@ from promotion.models import Suite
 from promotion.suites import LONGEST_NAME
 from promotion.workflow_files import LARGEST
 
-# A folder of tests, one a file.
+# A folder of tests, one a file; reading the worst YAML takes ten seconds a MiB.
 MOST_FILES: Final = 100
+MOST_BYTES: Final = 1024 * 1024
 
 
 class SuiteForm(forms.Form):
@@ -61,9 +62,18 @@ class FilesField(forms.FileField):
         given = data if isinstance(data, list | tuple) and data else [None]
         files = [super(FilesField, self).clean(one, initial) for one in given]
         if len(files) > MOST_FILES:
-            raise forms.ValidationError(f"More than {MOST_FILES} files at once.")
+            raise forms.ValidationError(
+                f"More than {MOST_FILES} files at once. Nothing was taken. Send fewer."
+            )
         if large := [one.name for one in files if one.size > LARGEST]:
-            raise forms.ValidationError(f"{large[0]} is larger than {LARGEST // 1024} KiB.")
+            raise forms.ValidationError(
+                f"{large[0]} is larger than {LARGEST // 1024} KiB. Nothing was taken."
+            )
+        if sum(one.size for one in files) > MOST_BYTES:
+            raise forms.ValidationError(
+                f"The files are larger than {MOST_BYTES // 1024} KiB together. Nothing was taken. "
+                "Send fewer at once."
+            )
         return files
 
 

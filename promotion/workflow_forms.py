@@ -245,15 +245,10 @@ class WorkflowTestForm(forms.Form):
             return None
         data = self.cleaned_data
         events = [row.cleaned_data for row in self.events if row.cleaned_data.get("type")]
-        if any(_holds_mask(row["properties"]) for row in events):
-            self.add_error(
-                None, "A recorded property is still masked. Fill it in, or leave it out."
-            )
-            return None
         # One without a place keeps the place that it stands at.
         events.sort(key=lambda row: MOST_EVENTS if row.get("ORDER") is None else row["ORDER"])
         try:
-            return WorkflowTest.from_dict(
+            made = WorkflowTest.from_dict(
                 {
                     "name": data["name"],
                     "source": data["source"],
@@ -267,6 +262,13 @@ class WorkflowTestForm(forms.Form):
         except BadWorkflowError as error:
             self.add_error(None, str(error))
             return None
+        # Only now: what is nested deeper than a stack was refused above.
+        if any(_holds_mask(one.properties) for one in made.events):
+            self.add_error(
+                None, "A recorded property is still masked. Fill it in, or leave it out."
+            )
+            return None
+        return made
 
 
 def _holds_mask(value: object) -> bool:

@@ -35,6 +35,11 @@ TOO_MUCH: Final = Words(
     "What was sent is larger, or has more parts, than the console takes. Nothing was changed.",
     "Send less at once: fewer files, or a smaller choice.",
 )
+TOO_LONG: Final = Words(
+    "The address is too long",
+    "The address asks for more than the console reads. Nothing was changed.",
+    "Begin at Home, and choose less at once.",
+)
 FORBIDDEN: Final = Words(
     "Not allowed",
     "Your account may not do this. Nothing was changed.",
@@ -62,8 +67,18 @@ BROKEN: Final = Words(
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer what cannot be read with 400, and what is too much with 413."""
     if isinstance(exception, _TOO_MUCH):
-        return _page(request, 413, TOO_MUCH)
+        return too_much(request)
     return _page(request, 400, BAD)
+
+
+def too_much(request: HttpRequest) -> HttpResponse:
+    """Answer a body that is larger, or has more parts, than is taken."""
+    return _page(request, 413, TOO_MUCH)
+
+
+def too_long(request: HttpRequest) -> HttpResponse:
+    """Answer an address that is longer than is read."""
+    return _page(request, 414, TOO_LONG)
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -8,6 +8,12 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from tracardi_console.errors import bad_request, too_long, too_much
+
+# Files and fields of one form; forms have lower bounds of their own.
+LARGEST_BODY: Final = 4 * 1024 * 1024
+LONGEST_QUERY: Final = 8 * 1024
+_MOST_DIGITS: Final = 15
 # What browsers are asked to keep from every page, though none of ours asks for it.
 _PERMISSIONS: Final = ", ".join(
     f"{name}=()"
@@ -38,6 +44,27 @@ class HeadersMiddleware:
         for name, value in self.headers.items():
             response.headers.setdefault(name, value)
         return response
+
+
+class LimitsMiddleware:
+    """Refuse what is too long before any of it is read: nobody has signed in yet.
+
+    A body without a length has none for WSGI: the server hands over what it announced.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY:
+            return too_long(request)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not (length.isascii() and length.isdigit()):
+            return bad_request(request)
+        # Digits alone can be too many to be turned into a number.
+        if len(length) > _MOST_DIGITS or int(length) > LARGEST_BODY:
+            return too_much(request)
+        return self.get_response(request)
 
 
 class RequestContextMiddleware:

@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "tracardi_console.middleware.RequestContextMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "tracardi_console.middleware.LimitsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -340,7 +341,10 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "tracardi_console.errors.csrf_failure"
+# Of what is no file. Files are bounded by their form, and by LimitsMiddleware before that.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 200
 # Where the console may connect to, of what people enter; environments/targets.py reads it.
 ALLOWED_TARGETS = env.list("ALLOWED_TARGETS", default=[])
 
