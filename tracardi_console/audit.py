@@ -19,6 +19,7 @@ from accounts.models import AuditEvent, User
 from accounts.policy import environments_with, may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, FilterForm, console_page, forbidden, paged, show, signed_in
+from tracardi_console.spreadsheets import cell
 
 CHANNELS: Final = [("web", "Page"), ("cli", "Command"), ("system", "Console")]
 _FILTERS: Final = (
@@ -28,8 +29,6 @@ _FILTERS: Final = (
 _SEARCHED: Final = ("actor_name", "action", "object_label", "environment_label", "reason")
 FORMATS: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 COLUMNS: Final = (*FIELDS, "digest")
-# What a spreadsheet takes for a formula begins so.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class AuditFilterForm(FilterForm):
@@ -131,15 +130,9 @@ def _csv(events: Iterator[AuditEvent]) -> Iterator[str]:
     for event in events:
         facts = _facts(event)
         facts["detail"] = json.dumps(facts["detail"], ensure_ascii=False, sort_keys=True)
-        writer.writerow([_cell(facts[name]) for name in COLUMNS])
+        writer.writerow([cell(facts[name]) for name in COLUMNS])
         yield held.getvalue()
         held.seek(0)
         held.truncate()
     # The head alone, where there is none.
     yield held.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

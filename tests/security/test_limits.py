@@ -178,7 +178,7 @@ def test_files_beyond_what_a_request_may_have_are_refused_before_the_form(send: 
 
 
 LINES = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))
-BOMBS = {
+BOMBS: dict[str, str | bytes] = {
     "a billion laughs": f"a0: &a0 [x]\n{LINES}\n",
     "a merge of itself": "a: &a\n  <<: *a\n",
     "a list of itself": "&a [*a]",
