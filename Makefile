@@ -20,7 +20,7 @@ WORKFLOWS := tests/engine/test_workflow.py tests/engine/test_coverage.py tests/e
 # What the runs of one target tried, added up.
 TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-postgres test-engines bench lint format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-postgres test-engines bench lint audit format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ lint: venv ## Check style, types, import rules, migrations and production settin
 	$(BIN)/djlint --lint --quiet --profile django accounts/templates promotion/templates environments/templates tracardi_console/templates
 	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TEST_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+audit: venv ## Ask for advisories against requirements.lock (OSV_URL); ends with 3 where nobody answers
+	@$(BIN)/python -m devtools.audit
 
 format: venv ## Format the code
 	$(BIN)/ruff check --fix-only .
