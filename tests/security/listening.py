@@ -1,10 +1,12 @@
 """A server on loopback that says what it is told to, and keeps what it was asked."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
+from pathlib import Path
 
 
 class Listener(ThreadingHTTPServer):
@@ -61,9 +63,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening(host: str = "127.0.0.1", port: int = 0) -> Iterator[Listener]:
-    """Run one for as long as the block does."""
+def listening(
+    host: str = "127.0.0.1", port: int = 0, certificate: Path | None = None
+) -> Iterator[Listener]:
+    """Run one for as long as the block does; with a certificate and its key, by TLS."""
     server = Listener(host, port)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
     try:
         yield server

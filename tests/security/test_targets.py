@@ -3,10 +3,16 @@
 import gzip
 import socket
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.urls import reverse
 from hypothesis import given
@@ -253,6 +259,57 @@ def test_the_address_that_was_judged_is_the_one_that_is_taken(
         url = f"http://rebound.test:{target.port}"
         Connection(Cluster(name="Rebound", url=url)).request("GET", "/")
     assert (target.asked, other.asked) == (["/"], [])
+
+
+def certificate(name: str, folder: Path) -> Path:
+    """Make a certificate for a name, signed by itself, and return the file with it and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    file = folder / f"{name}.pem"
+    file.write_bytes(
+        made.public_bytes(encoding)
+        + key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain)
+    )
+    return file
+
+
+@pytest.mark.parametrize("name", ["tls.test", "other.test"])
+def test_the_certificate_must_be_of_the_name_and_not_of_the_address(
+    settings: Settings, names: Names, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings.ALLOWED_TARGETS = ["127.0.0.1"]
+    names("tls.test", "127.0.0.1")
+    file = certificate(name, tmp_path)
+    with listening(certificate=file) as target:
+        target.body = b'{"task": []}'
+        url = f"https://tls.test:{target.port}"
+        trusted = file.read_text().partition("-----BEGIN PRIVATE")[0]
+        engine = Connection(Cluster(name="Tls", url=url, ca_certificate=trusted))
+        # Where the operating system's authorities would stand.
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        if name == "tls.test":
+            assert engine.request("GET", "/") == {"task": []}
+            assert Collector(url, 5).track({"events": []}) == {"task": []}
+        else:
+            with pytest.raises(Unreachable, match="TLS certificate is not accepted"):
+                engine.request("GET", "/")
+            with pytest.raises(CollectorError, match="no valid certificate"):
+                Collector(url, 5).track({"events": []})
+            assert target.asked == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
