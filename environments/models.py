@@ -1,9 +1,11 @@
 """Clusters, and the Tracardi installations in them."""
 
-from typing import ClassVar, Self
+from datetime import timedelta
+from typing import ClassVar, Final, Self
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 
 from accounts.crypto import EncryptedTextField
 from accounts.models import User
@@ -13,6 +15,9 @@ from environments.addresses import BadAddressError, place_of
 from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
 from environments.naming import InvalidTenantError, Naming, Side
 from environments.targets import check_url
+
+# A look that is older says that nobody looks any more, such as where no worker runs.
+OLD_LOOK: Final = timedelta(minutes=10)
 
 
 class Cluster(models.Model):
@@ -167,3 +172,28 @@ class Environment(models.Model):
                 raise ValidationError({"promotes_to": "Only a staging environment promotes."})
             if not self.promotes_to.is_production:
                 raise ValidationError({"promotes_to": "Promote to a production environment."})
+
+
+class AccountsLook(models.Model):
+    """What the worker found among the accounts of a production's Tracardi, and when."""
+
+    environment = models.OneToOneField(
+        Environment, on_delete=models.CASCADE, related_name="accounts_look"
+    )
+    # When a worker took the look on; of two, one does.
+    begun_at = models.DateTimeField(default=timezone.now)
+    # When it was done; none where the cluster never answered.
+    looked_at = models.DateTimeField(null=True, blank=True)
+    # How many things ought not to be so. Which ones, the page of the accounts reads anew: a copy
+    # would keep people's addresses.
+    things = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.environment}: {self.things} of {self.looked_at}"
+
+    @property
+    def is_old(self) -> bool:
+        return self.looked_at is None or timezone.now() - self.looked_at > OLD_LOOK

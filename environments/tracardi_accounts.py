@@ -4,15 +4,13 @@ Read from its *user* index (docs/tracardi.md), which is never written. Hashes of
 compared here, and never leave this module.
 """
 
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from environments.elastic import ElasticError, connect
+from environments.elastic import connect
 from environments.findings import Finding, Severity
 from environments.flowgraph import shown
 from environments.models import Environment
@@ -21,8 +19,6 @@ ADMIN, MARKETER = "admin", "marketer"
 # An installation has a handful.
 MOST: Final = 1_000
 _SECONDS: Final = 5.0
-# So long what was found is good for the home page, which is opened again and again.
-_GOOD_SECONDS: Final = 60.0
 _NAMED: Final = 5
 
 
@@ -78,30 +74,6 @@ def accounts_of(environment: Environment) -> Accounts:
             _rows, others, _whole = _read(staging)
             findings += _reused(staging, rows, hashes, others)
     return Accounts(tuple(rows), tuple(findings), is_whole)
-
-
-_found: Final[dict[int, tuple[float, tuple[Finding, ...]]]] = {}
-_guard: Final = threading.Lock()
-
-
-def recent_findings(environment: Environment) -> tuple[Finding, ...]:
-    """Return what ought not to be so, as it was found a minute ago at most; none where unread."""
-    if not environment.is_production:
-        return ()
-    now = time.monotonic()
-    with _guard:
-        kept = _found.get(environment.pk)
-    if kept is not None and now - kept[0] < _GOOD_SECONDS:
-        return kept[1]
-    try:
-        held = accounts_of(environment).findings
-        findings = tuple(one for one in held if one.severity is not Severity.INFO)
-    except ElasticError:
-        # That it does not answer is told elsewhere.
-        findings = ()
-    with _guard:
-        _found[environment.pk] = now, findings
-    return findings
 
 
 def _read(environment: Environment) -> tuple[list[TracardiAccount], _Hashes, bool]:

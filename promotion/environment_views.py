@@ -12,9 +12,8 @@ from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
 from environments.elastic import ElasticError, connect
-from environments.models import Environment
+from environments.models import AccountsLook, Environment
 from environments.naming import Side
-from environments.tracardi_accounts import recent_findings
 from environments.web import environment_for
 from promotion.adoption import adopt
 from promotion.beginning import running_in
@@ -128,7 +127,7 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         watch=Watch.objects.filter(environment=shown).first() if live is not None else None,
         may_see_drift=bool(may(user, Verb.VIEW_BUILD, shown)),
         may_manage=manages,
-        account_findings=recent_findings(shown) if manages else (),
+        accounts_look=AccountsLook.objects.filter(environment=shown).first() if manages else None,
     )
 
 

@@ -9,8 +9,8 @@ from accounts.models import User
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import console_page, listing, show, signed_in
+from environments.account_looks import to_look_at
 from environments.models import Environment
-from environments.tracardi_accounts import recent_findings
 from promotion.overview import pipelines
 from promotion.views import visible_promotions
 
@@ -55,9 +55,5 @@ def home(request: HttpRequest) -> HttpResponse:
         moving=any(row.moving for row in rows),
         recent=visible_promotions(user)[:RECENT],
         may_manage=manages,
-        account_findings=[
-            (one, len(findings))
-            for one in dict.fromkeys(productions)
-            if (findings := recent_findings(one))
-        ],
+        account_looks=to_look_at(productions),
     )

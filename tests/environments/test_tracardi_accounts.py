@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from devtools.elasticsearch.mappings import fitted
-from environments import tracardi_accounts
+from environments.account_looks import EVERY, look_at_accounts, to_look_at
 from environments.elastic import Connection
-from environments.models import Environment
-from environments.tracardi_accounts import accounts_of, recent_findings
+from environments.models import OLD_LOOK, AccountsLook, Cluster, Environment
+from environments.tracardi_accounts import accounts_of
+from promotion.management.commands.worker import acts
 from tests.data import load
 from tests.factories import People, enter, make_index
 from tests.promotion.conftest import engine, people, production, staging
+from tests.security.listening import listening
 
 __all__ = ["engine", "people", "production", "staging"]
 pytestmark = pytest.mark.django_db
@@ -27,7 +30,6 @@ Put = Callable[..., None]
 @pytest.fixture
 def put(staging: Environment, production: Environment, engine: Connection) -> Put:
     """Write an account into a side's user index."""
-    tracardi_accounts._found.clear()
     shape = fitted(engine, load("0.8.1/indices.json")["tracardi-user"])
     for side in (staging, production):
         index = side.naming.concrete("user")
@@ -92,11 +94,8 @@ def test_what_ought_not_to_be_so_is_told(
     # On staging people may do as they like.
     assert told(staging) == {}
     # Of what is worth a look on the home page, nothing that is merely good to know.
-    assert [one.code for one in recent_findings(production)] == [
-        "accounts.admins",
-        "accounts.roles",
-        "accounts.passwords",
-    ]
+    assert look_at_accounts() == [production]
+    assert AccountsLook.objects.get().things == 3
 
 
 @pytest.mark.parametrize(
@@ -139,10 +138,16 @@ def test_the_administrator_sees_it_and_no_hash_does_anybody(
     assert "2 accounts of Production" in text
     assert "the password is one of Staging" in text
     assert "<script>alert(1)" not in text
-    home = page(people.admin.user, reverse("admin:index"))[1]
-    assert "own accounts of Production</a>: 2 things to look at." in home
-    own = page(people.admin.user, reverse("promotion:environment", args=[production.slug]))[1]
-    assert "2 accounts of Production" in own
+    home_page = reverse("admin:index")
+    own_page = reverse("promotion:environment", args=[production.slug])
+    # Neither reads it: that is the worker's.
+    assert "own accounts of" not in page(people.admin.user, home_page)[1]
+    assert "see that the worker runs" in page(people.admin.user, own_page)[1]
+    look_at_accounts()
+    home, own = page(people.admin.user, home_page)[1], page(people.admin.user, own_page)[1]
+    assert "own accounts of Production</a>: 2 things to look at, as of 0\xa0minutes ago." in home
+    assert "2 things to look at. As of 0\xa0minutes ago." in own
+    assert "worker runs" not in home + own
     assert all(HASH not in one for one in (text, home, own))
     for actor in (people.qa, people.marketing):
         assert page(actor.user, address)[0] == 403
@@ -151,3 +156,66 @@ def test_the_administrator_sees_it_and_no_hash_does_anybody(
 
 def test_without_an_index_there_is_nobody(production: Environment) -> None:
     assert accounts_of(production).findings == ()
+
+
+def test_the_worker_looks_once_a_minute_and_of_two_one(put: Put, production: Environment) -> None:
+    assert look_at_accounts in [act for act, _seconds in acts()]
+    put(production, "ada", "admin")
+    put(production, "bob", "admin")
+    assert look_at_accounts() == [production]
+    first = AccountsLook.objects.get()
+    assert (first.things, first.is_old) == (1, False)
+    # Not due for another worker.
+    assert look_at_accounts() == []
+    put(production, "bob", "admin", disabled=True)
+    AccountsLook.objects.update(begun_at=first.begun_at - EVERY)
+    assert look_at_accounts() == [production]
+    second = AccountsLook.objects.get()
+    assert second.things == 0
+    assert second.looked_at is not None
+    assert first.looked_at is not None
+    assert second.looked_at > first.looked_at
+
+
+def test_what_was_found_last_stays_with_its_age_while_nobody_answers(
+    put: Put, people: People, production: Environment, plain_static_files: None
+) -> None:
+    put(production, "ada", "admin")
+    put(production, "bob", "admin")
+    look_at_accounts()
+    long_ago = timezone.now() - OLD_LOOK - EVERY
+    AccountsLook.objects.update(begun_at=long_ago, looked_at=long_ago)
+    Cluster.objects.update(url="http://127.0.0.1:9")
+    assert look_at_accounts() == [production]
+    kept = AccountsLook.objects.get()
+    assert (kept.things, kept.looked_at, kept.is_old) == (1, long_ago, True)
+    text = enter(people.admin.user).get(reverse("admin:index"), secure=True).content.decode()
+    assert "1 thing to look at, as of 11\xa0minutes ago. See that the worker runs." in text
+
+
+def test_one_production_out_of_reach_does_not_keep_the_others_from_it(
+    put: Put, production: Environment
+) -> None:
+    put(production, "ada", "admin")
+    put(production, "bob", "admin")
+    gone = Cluster.objects.create(name="A gone one", url="http://127.0.0.1:9")
+    Environment.objects.create(
+        name="A first one",
+        slug="first",
+        cluster=gone,
+        version="0.8.1",
+        tenant="gone",
+        kind="production",
+    )
+    assert len(look_at_accounts()) == 2
+    assert [one.environment for one in to_look_at(Environment.objects.all())] == [production]
+
+
+def test_no_page_asks_a_cluster_about_accounts(
+    people: People, production: Environment, plain_static_files: None
+) -> None:
+    """The home page of a console whose clusters are all out of reach comes at once."""
+    with listening() as cluster:
+        Cluster.objects.update(url=cluster.url)
+        assert enter(people.admin.user).get(reverse("admin:index"), secure=True).status_code == 200
+        assert [path for path in cluster.asked if "tracardi-user" in path] == []

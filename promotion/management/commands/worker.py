@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from accounts.anchors import anchor
+from environments.account_looks import look_at_accounts
 from promotion.drift import check_due
 from promotion.locking import lock_expired
 from promotion.lost import look_around
@@ -32,6 +33,19 @@ ANCHOR_SECONDS = 60.0
 SUITE_SECONDS = 0.5
 
 
+def acts() -> tuple[tuple[Callable[[], object], float], ...]:
+    """Return what the worker does beside its queue, and the seconds between two times."""
+    return (
+        (recover, settings.LEASE_SECONDS / LOOKS_A_LEASE),
+        (check_due, LOOK_SECONDS),
+        (lock_expired, LOOK_SECONDS),
+        (look_around, COMPARE_SECONDS),
+        (look_at_accounts, LOOK_SECONDS),
+        (run_waiting, SUITE_SECONDS),
+        (anchor, ANCHOR_SECONDS),
+    )
+
+
 class Command(BaseCommand):
     help = "Run background work until stopped with Ctrl-C or SIGTERM."
 
@@ -40,14 +54,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         # Apart: a cluster that does not answer must not keep the others' locks open.
-        for act, seconds in (
-            (recover, settings.LEASE_SECONDS / LOOKS_A_LEASE),
-            (check_due, LOOK_SECONDS),
-            (lock_expired, LOOK_SECONDS),
-            (look_around, COMPARE_SECONDS),
-            (run_waiting, SUITE_SECONDS),
-            (anchor, ANCHOR_SECONDS),
-        ):
+        for act, seconds in acts():
             threading.Thread(target=_repeat, args=(act, seconds), daemon=True).start()
         call_command("db_worker", interval=options["interval"], startup_delay=False)
 
