@@ -4,6 +4,7 @@ from typing import Final
 
 from allauth.mfa.models import Authenticator
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.adapters import FACTORS
@@ -18,6 +19,8 @@ from accounts.sessions import end_sessions
 
 OFFERED: Final = "handover.offered"
 ACCEPTED: Final = "handover.accepted"
+# The database keeps one active administrator, and let another one pass first.
+MEANWHILE: Final = "Somebody else became administrator at the same moment."
 
 
 class HandoverError(PeopleError):
@@ -97,10 +100,11 @@ def accept(actor: Actor, made: Handover) -> None:
         refused = AuditEvent.Outcome.REFUSED
         record(actor, ACCEPTED, actor.user, outcome=refused, reason=CONFIRM_FIRST)
         raise ConfirmationNeededError(CONFIRM_FIRST)
-    if problem := offer_problem(actor.user):
-        raise _refused(actor, ACCEPTED, actor.user, problem)
-    with transaction.atomic():
-        problem = _take(actor, made)
+    try:
+        with transaction.atomic():
+            problem = _take(actor, made)
+    except IntegrityError:
+        problem = MEANWHILE
     if problem:
         raise _refused(actor, ACCEPTED, actor.user, problem)
 
@@ -113,12 +117,19 @@ def _take(actor: Actor, made: Handover) -> str:
     if not changed or timezone.now() >= made.ends_at:
         transaction.set_rollback(True)
         return "The offer was withdrawn, answered or is over."
-    old = User.objects.select_for_update().get(pk=made.offered_by_id)
+    # Both rows are held, in one order, and looked at again: what was read before may have changed.
+    keys = [made.offered_by_id, made.offered_to_id]
+    held = {
+        one.pk: one for one in User.objects.select_for_update().filter(pk__in=keys).order_by("pk")
+    }
+    old, new = (held[key] for key in keys)
     if not old.is_administrator or not old.is_active:
         transaction.set_rollback(True)
         return f"{old.label} is not the administrator any more."
+    if problem := offer_problem(new):
+        transaction.set_rollback(True)
+        return problem
     afterwards = Role(made.role_afterwards) if made.role_afterwards else None
-    new = User.objects.select_for_update().get(pk=made.offered_to_id)
     _swap(old, new, afterwards)
     detail = {"from": old.username, "to": new.username, "afterwards": made.role_afterwards or "off"}
     record(actor, ACCEPTED, new, reason=made.reason, detail=detail)
@@ -155,23 +166,35 @@ def recover(actor: Actor, user: User, *, afterwards: Role | None, reason: str) -
         HandoverError: the account is switched off, or is the administrator already.
     """
     action = "handover.recovered"
-    if user.is_administrator and user.is_active:
-        raise _refused(actor, action, user, f"{user.label} is the administrator already.")
-    if not user.is_active:
-        raise _refused(actor, action, user, f"{user.label}'s account is switched off.")
-    with transaction.atomic():
-        Handover.objects.filter(status=Handover.Status.OFFERED).update(
-            status=Handover.Status.WITHDRAWN, ended_at=timezone.now()
-        )
-        held = User.objects.select_for_update().filter(
-            role=Role.ADMINISTRATOR.value, is_active=True
-        )
-        old = held.first()
-        _swap(old, User.objects.select_for_update().get(pk=user.pk), afterwards)
-        detail = {"from": old.username if old else "", "to": user.username}
-        record(actor, action, user, reason=reason, detail=detail)
+    try:
+        with transaction.atomic():
+            old, problem = _take_from_the_server(actor, action, user, afterwards, reason)
+    except IntegrityError:
+        problem = MEANWHILE
+    if problem:
+        raise _refused(actor, action, user, problem)
     user.refresh_from_db()
     return old
+
+
+def _take_from_the_server(
+    actor: Actor, action: str, user: User, afterwards: Role | None, reason: str
+) -> tuple[User | None, str]:
+    both = Q(pk=user.pk) | Q(role=Role.ADMINISTRATOR.value, is_active=True)
+    held = list(User.objects.select_for_update().filter(both).order_by("pk"))
+    new = next(one for one in held if one.pk == user.pk)
+    if not new.is_active:
+        return None, f"{new.label}'s account is switched off."
+    if new.is_administrator:
+        return None, f"{new.label} is the administrator already."
+    old = next((one for one in held if one.is_administrator), None)
+    Handover.objects.filter(status=Handover.Status.OFFERED).update(
+        status=Handover.Status.WITHDRAWN, ended_at=timezone.now()
+    )
+    _swap(old, new, afterwards)
+    detail = {"from": old.username if old else "", "to": new.username}
+    record(actor, action, new, reason=reason, detail=detail)
+    return old, ""
 
 
 def _swap(old: User | None, new: User, afterwards: Role | None) -> None:

@@ -1,6 +1,6 @@
 """What the administrator does with people: invites, changes, switches off and on, grants."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
@@ -142,15 +142,17 @@ def change_role(actor: Actor, user: User, role: Role, *, reason: str = "") -> No
     """
     action = "account.role-changed"
     authorise(actor, Verb.MANAGE, action, user)
-    if role not in GIVEN or user.is_administrator:
+    if role not in GIVEN:
         raise _refused(actor, action, user, HAND_OVER)
-    with transaction.atomic():
-        before, user.role = user.role, role.value
-        user.save(update_fields=["role"])
-        sync_user(user)
-        ended = end_sessions(user)
-        detail = {"from": before, "to": role.value, "sessions": ended}
-        record(actor, action, user, reason=reason, detail=detail)
+
+    def act(held: User) -> None:
+        before, held.role = held.role, role.value
+        held.save(update_fields=["role"])
+        sync_user(held)
+        detail = {"from": before, "to": role.value, "sessions": end_sessions(held)}
+        record(actor, action, held, reason=reason, detail=detail)
+
+    _of_no_administrator(actor, action, user, HAND_OVER, act)
 
 
 def switch_off(actor: Actor, user: User, *, reason: str = "") -> None:
@@ -161,13 +163,14 @@ def switch_off(actor: Actor, user: User, *, reason: str = "") -> None:
     """
     action = "account.disabled"
     authorise(actor, Verb.MANAGE, action, user)
-    if user.is_administrator:
-        words = "The console keeps one active administrator. Hand the administration over first."
-        raise _refused(actor, action, user, words)
-    with transaction.atomic():
-        user.is_active = False
-        user.save(update_fields=["is_active"])
-        record(actor, action, user, reason=reason, detail={"sessions": end_sessions(user)})
+
+    def act(held: User) -> None:
+        held.is_active = False
+        held.save(update_fields=["is_active"])
+        record(actor, action, held, reason=reason, detail={"sessions": end_sessions(held)})
+
+    words = "The console keeps one active administrator. Hand the administration over first."
+    _of_no_administrator(actor, action, user, words, act)
 
 
 def switch_on(actor: Actor, user: User) -> None:
@@ -178,12 +181,13 @@ def switch_on(actor: Actor, user: User) -> None:
     """
     action = "account.enabled"
     authorise(actor, Verb.MANAGE, action, user)
-    if user.is_administrator:
-        raise _refused(actor, action, user, HAND_OVER)
-    with transaction.atomic():
-        user.is_active = True
-        user.save(update_fields=["is_active"])
-        record(actor, action, user)
+
+    def act(held: User) -> None:
+        held.is_active = True
+        held.save(update_fields=["is_active"])
+        record(actor, action, held)
+
+    _of_no_administrator(actor, action, user, HAND_OVER, act)
 
 
 def sign_out(actor: Actor, user: User) -> int:
@@ -213,6 +217,24 @@ def reset_second_factor(actor: Actor, user: User, *, reason: str = "") -> None:
         held.delete()
         end_sessions(user)
         record(actor, action, user, reason=reason, detail=detail)
+
+
+def _of_no_administrator(
+    actor: Actor, action: str, user: User, problem: str, act: Callable[[User], None]
+) -> None:
+    """Change an account, unless it is the administrator's by now.
+
+    Its row is looked at and held in one transaction: an acceptance at the same moment would leave
+    nobody in charge otherwise.
+    """
+    with transaction.atomic():
+        held = User.objects.select_for_update().get(pk=user.pk)
+        allowed = not held.is_administrator
+        if allowed:
+            act(held)
+    if not allowed:
+        raise _refused(actor, action, user, problem)
+    user.refresh_from_db()
 
 
 def _refused(actor: Actor, action: str, user: User | None, words: str) -> PeopleError:

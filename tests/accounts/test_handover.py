@@ -210,6 +210,7 @@ def test_a_wrong_recovery_changes_nothing(
     found = command(*arguments)
     assert (found[0], words in found[1], "Nothing was changed." in found[1]) == (code, True, True)
     assert roles() == before
+    assert told("handover.recovered") == ([("Console", "refused")] if code == 3 else [])
 
 
 def test_a_weak_password_recovers_nothing(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

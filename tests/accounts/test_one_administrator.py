@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def tried(act: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def test_of_two_first_administrators_one_is_made() -> None:
-    answers = at_once(*(tried(lambda name=name: _create(name)) for name in ("ada", "eve")))
+    answers = at_once(*(tried(partial(_create, name)) for name in ("ada", "eve")))
     assert len(administrators()) == 1
     assert sum(isinstance(one, User) for one in answers) == 1
 
@@ -76,7 +77,7 @@ def test_the_database_refuses_a_second_one_between_two_open_transactions() -> No
     for name in ("bob", "cid"):
         make(name, Role.QA)
     User.objects.filter(username="ada").update(is_active=False)
-    answers = at_once(*(tried(lambda name=name: promote(name)) for name in ("bob", "cid")))
+    answers = at_once(*(tried(partial(promote, name)) for name in ("bob", "cid")))
     assert len(administrators()) == 1
     assert sum(isinstance(one, IntegrityError) for one in answers) == 1
 
@@ -107,12 +108,24 @@ def test_of_an_acceptance_and_something_else_one_wins(against: str) -> None:
         assert administrators() == ["ada"]
 
 
+def test_who_accepted_meanwhile_is_not_switched_off_by_a_page_that_was_older() -> None:
+    ada, bob = make("ada", Role.ADMINISTRATOR), make("bob", Role.QA)
+    made = handover.offer(command_actor(ada), bob, afterwards=Role.QA)
+    seen_before = User.objects.get(pk=bob.pk)
+    handover.accept(command_actor(bob), made)
+    with pytest.raises(people.PeopleError, match="keeps one active administrator"):
+        people.switch_off(SERVER, seen_before)
+    with pytest.raises(people.PeopleError, match="handed over"):
+        people.change_role(SERVER, seen_before, Role.MARKETING)
+    assert administrators() == ["bob"]
+
+
 def test_two_recoveries_at_once_leave_one() -> None:
     make("ada", Role.ADMINISTRATOR)
     users = [make(name, Role.QA) for name in ("bob", "cid")]
     at_once(
         *(
-            tried(lambda user=user: handover.recover(SERVER, user, afterwards=None, reason="x"))
+            tried(partial(handover.recover, SERVER, user, afterwards=None, reason="x"))
             for user in users
         )
     )

@@ -19,6 +19,7 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.services import create_user
 from environments.models import Cluster, Environment
+from tests.factories import prove
 from tests.security.listening import listening
 
 pytestmark = pytest.mark.django_db
@@ -76,8 +77,8 @@ class Visit:
 def visits(client: Client, admin: User) -> Iterator[Visit]:
     """Send secrets along through success, refusal, absence and failure."""
     client.raise_request_exception = False
-    head = {"authorization": f"Bearer {HEADER}", "referer": "https://testserver/login/"}
-    sign_in = reverse("admin:login")
+    head = {"authorization": f"Bearer {HEADER}", "referer": "https://testserver/account/login/"}
+    sign_in = reverse("account_login")
 
     def get(path: str, **more: str) -> Any:
         return client.get(path, secure=True, headers=head | more)
@@ -89,6 +90,7 @@ def visits(client: Client, admin: User) -> Iterator[Visit]:
     get(sign_in)
     answers = [post(sign_in, username="administrator", login="administrator", password=POSTED)]
     client.force_login(admin, backend=console.AUTHENTICATION_BACKENDS[0])
+    prove(client, admin)
     add = reverse("admin:environments_cluster_add")
     with listening() as target:
         target.status, target.body = 500, POSTED.encode()
@@ -104,7 +106,7 @@ def visits(client: Client, admin: User) -> Iterator[Visit]:
         get("/nowhere/"),
         get(reverse("environments:dashboard", args=["production"])),
         post("/broken/", password=POSTED),
-        get("/login/", host="elsewhere.example"),
+        get("/account/login/", host="elsewhere.example"),
     ]
     for answer in answers:
         held = tuple(cookie.value for cookie in client.cookies.values() if len(cookie.value) > 8)

@@ -14,7 +14,7 @@ from accounts.audit import system_actor
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services import create_user
-from tests.factories import enter
+from tests.factories import enter, prove
 from tracardi_console.errors import STALE_FORM
 
 HEADERS = {
@@ -59,7 +59,7 @@ def client(admin: User, plain_static_files: None) -> Client:
         ("host:/", 400),
         ("host:http:/", 400),
         ("nobody:/audit/", 302),
-        ("nobody:/login/", 200),
+        ("nobody:/account/login/", 200),
         ("post:/audit/", 405),
         ("csrf:/audit/", 403),
     ],
@@ -111,7 +111,7 @@ def test_cookies_go_over_https_alone_and_no_script_reads_them(
 def test_a_host_that_is_not_ours_gets_400_and_is_not_repeated(
     client: Client, host: str, secure: bool
 ) -> None:
-    for path in ("/", "/login/", "/audit", "/static/console/none.css"):
+    for path in ("/", "/account/login/", "/audit", "/static/console/none.css"):
         answer = client.get(path, secure=secure, headers={"host": host})
         if "static" in path and secure:
             # Files that are there are no secret, and those that are not are a page like others.
@@ -149,12 +149,12 @@ def leads_outside(location: str) -> bool:
 def test_signing_in_leads_nowhere_else(admin: User, target: str, plain_static_files: None) -> None:
     """Neither the form nor whoever is signed in already is sent on to another site."""
     for name in ("next", "back", "url", "redirect", "return_to"):
-        page = Client().get(reverse("admin:login"), {name: target}, secure=True)
+        page = Client().get(reverse("account_login"), {name: target}, secure=True)
         assert page.status_code in {200, 302}
         assert not leads_outside(page.headers.get("Location", ""))
     words = {"username": "a", "login": "a", "password": "a long enough phrase 7", "next": target}
     for client in (Client(), enter(admin)):
-        path = f"{reverse('admin:login')}?next={target}"
+        path = f"{reverse('account_login')}?next={target}"
         for answer in (
             client.post(path, words, secure=True),
             client.get(path, secure=True),
@@ -216,6 +216,7 @@ def test_the_addresses_that_are_tried_are_the_consoles() -> None:
 def test_no_change_is_taken_without_the_token(admin: User, plain_static_files: None) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin, backend=console.AUTHENTICATION_BACKENDS[0])
+    prove(client, admin)
     assert len(paths()) > 90
     for path in paths():
         for verb in (client.post, client.put, client.patch, client.delete):

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
-from django.db import transaction
 
 from accounts.audit import Actor
 from accounts.handover import recover
@@ -53,15 +52,14 @@ class Command(BaseCommand):
         actor = Actor(user=None, channel="cli", system_user=getpass.getuser())
         stays = user.is_administrator and user.is_active and password is not None
         try:
-            with transaction.atomic():
-                old = None
-                if not stays:
-                    former = AFTERWARDS[options["former"]]
-                    old = recover(actor, user, afterwards=former, reason=options["reason"])
-                if password is not None:
-                    renew_sign_in(actor, user, password, reason=options["reason"])
+            old = None
+            if not stays:
+                former = AFTERWARDS[options["former"]]
+                old = recover(actor, user, afterwards=former, reason=options["reason"])
         except PeopleError as error:
             self._end(str(error), REFUSED)
+        if password is not None:
+            renew_sign_in(actor, user, password, reason=options["reason"])
         words = f"{user.label} is the administrator. All sessions have ended."
         if old is not None:
             words += f" {old.label} is {old.role if old.is_active else 'switched off'}."
