@@ -156,6 +156,9 @@ class Environment(models.Model):
         return ""
 
     def clean(self) -> None:
+        if self.version not in SUPPORTED_VERSIONS or self.kind not in list(Side):
+            # The field says so itself, and nothing else can be judged.
+            return
         try:
             Naming(self.catalogue, self.tenant, Side(self.kind))
         except InvalidTenantError as error:
