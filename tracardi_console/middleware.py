@@ -1,4 +1,4 @@
-"""What each request and each answer gets: an id that logs and audit events carry, and headers."""
+"""What each request passes and gets: bounds, methods that pages know, headers, an id for logs."""
 
 import uuid
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from typing import Final
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from tracardi_console.errors import bad_request, too_long, too_much
 
+METHODS: Final = ("GET", "POST")
 # Files and fields of one form; forms have lower bounds of their own.
 LARGEST_BODY: Final = 4 * 1024 * 1024
 LONGEST_QUERY: Final = 8 * 1024
@@ -64,6 +65,21 @@ class LimitsMiddleware:
         # Digits alone can be too many to be turned into a number.
         if len(length) > _MOST_DIGITS or int(length) > LARGEST_BODY:
             return too_much(request)
+        return self.get_response(request)
+
+
+class MethodsMiddleware:
+    """Refuse every method but GET and POST, whoever asks and wherever: 405.
+
+    Django's admin takes any other for a GET. Which of the two a page knows, it says itself.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in METHODS:
+            return HttpResponseNotAllowed(METHODS)
         return self.get_response(request)
 
 

@@ -1,10 +1,13 @@
 """The console's admin site: Unfold's look, the home page, the side bar."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, Final
 
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
@@ -14,7 +17,11 @@ from unfold.sites import UnfoldAdminSite
 from accounts.models import User
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
+from accounts.web import forbidden
 from tracardi_console.home import home, landing
+
+# Addresses of Django's and Unfold's that nothing here leads to, and that ask no policy of ours.
+UNUSED: Final = frozenset({"autocomplete", "view_on_site"})
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,29 @@ class ConsoleAdminSite(UnfoldAdminSite):  # type: ignore[misc]
         """Sign out, and show the door."""
         logout(request)
         return HttpResponseRedirect(reverse("account_login"))
+
+    def get_urls(self) -> list[Any]:
+        return [one for one in super().get_urls() if getattr(one, "name", None) not in UNUSED]
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Answer nothing: Unfold's templates need the address, and the side bar has no search."""
+        raise Http404
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        """Say why a page of the administration is not for this person, and record the attempt."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                answer: HttpResponse = inner(request, *args, **kwargs)
+            except PermissionDenied:
+                match = request.resolver_match
+                action = f"administration.{match.url_name if match is not None else ''}"
+                return forbidden(request, may(request.user, Verb.MANAGE), action)
+            return answer
+
+        return wrapped
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

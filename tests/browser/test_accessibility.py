@@ -29,7 +29,7 @@ from tests.factories import (
     served,
 )
 from tests.promotion.test_workflows import done, patience, purchase, standin, suite
-from tests.security.test_matrix import MATRIX
+from tests.security.matrix import ROWS
 
 __all__ = ["patience", "standin", "suite"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -39,7 +39,7 @@ RUN = """() => axe.run({preload: false, resultTypes: ["violations"]}).then((foun
     rule: one.id, help: one.help,
     nodes: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)),
   })))"""
-FILES = {"promotion:receipt", "promotion:export-suite", "export-audit"}
+FILES = {"promotion:receipt", "promotion:export-suite", "export-audit", "admin:jsi18n"}
 COMPARED = "before=staging:1&after=staging:2"
 
 
@@ -84,23 +84,23 @@ def ran(lived: People, suite: Suite) -> SuiteRun:
 def addresses(environment: Environment, ran: SuiteRun) -> Iterator[str]:
     flow, rule = (sorted(served(environment, name))[0] for name in ("flow", "rule"))
     things: dict[str, list[list[object]]] = {
-        "": [[]],
+        "-": [[]],
         "staging": [["staging"]],
         "production": [["production"]],
         "flows": [["staging", "flow"]],
         "flow": [["staging", "flow", flow]],
         # One that went live, and one that waits.
         "build": [["staging", 2], ["staging", 3]],
-        "promotion": [[Promotion.objects.filter(kind="promote").get().pk]],
+        "went": [[Promotion.objects.filter(kind="promote").get().pk]],
         "cluster": [[environment.cluster.pk]],
         "environment": [[environment.pk]],
         "suite": [[ran.suite_id]],
         "test": [[ran.suite_id, pk] for pk in ran.chosen],
-        "suite-run": [[ran.pk]],
+        "run": [[ran.pk]],
         "result": [[ran.pk, one.pk] for one in ran.results.all()],
     }
-    for name, (method, kind, _) in sorted(MATRIX.items()):
-        for args in things.get(kind, []) if method == "get" and name not in FILES else []:
+    for name, row in sorted(ROWS.items()):
+        for args in things.get(row.thing, []) if row.is_read and name not in FILES else []:
             if not name.startswith("promotion:compare") or name == "promotion:compare":
                 yield reverse(name, args=args)
     for resource, doc_id in (("flow", flow), ("rule", rule)):

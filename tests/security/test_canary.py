@@ -35,7 +35,7 @@ from tests.factories import (
     put,
     remove,
 )
-from tests.security.test_matrix import MATRIX
+from tests.security.matrix import ROWS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -181,16 +181,16 @@ def test_the_search_finds_what_it_is_to_find() -> None:
 def addresses(lived: Promotion) -> Iterator[str]:
     """Yield every page that is looked at, of the objects that hold what was planted."""
     things: dict[str, list[list[object]]] = {
-        "": [[]],
+        "-": [[]],
         "staging": [["staging"]],
         "production": [["production"]],
         "build": [["staging", 1], ["staging", 2]],
-        "promotion": [[one.pk] for one in Promotion.objects.all()],
+        "went": [[one.pk] for one in Promotion.objects.all()],
         "cluster": [[Cluster.objects.get().pk]],
         "environment": [[one.pk] for one in Environment.objects.all()],
     }
-    for name, (method, kind, _) in sorted(MATRIX.items()):
-        for args in things.get(kind, []) if method == "get" else []:
+    for name, row in sorted(ROWS.items()):
+        for args in things.get(row.thing, []) if row.is_read else []:
             yield reverse(name, args=args)
     for resource, doc_id, _ in planted("any"):
         for slug in ("staging", "production"):
