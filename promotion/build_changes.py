@@ -77,7 +77,10 @@ def bases(build: Build, user: User) -> list[Base]:
         live = side(seen, LIVE)
         found.append(Base("live", live.words, live))
     earlier = {"number__lt": build.number}
-    approved = approved_builds(build).filter(**earlier).exclude(content=build.content).first()
+    others = approved_builds(build).filter(**earlier).exclude(content=build.content)
+    if seen is None:
+        others = others.exclude(kind=Build.Kind.COMPOSED)
+    approved = others.first()
     if approved is not None:
         words = f"build {approved.number}, the last approved"
         found.append(Base("approved", words, of_build(approved)))

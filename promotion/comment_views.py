@@ -7,18 +7,16 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.audit import request_actor
-from accounts.roles import Verb
 from accounts.web import console_page, show
 from environments.browser import browsable
-from environments.web import environment_for
 from promotion.buttons import build_url
 from promotion.comment_links import document_page
 from promotion.comments import add_comment, settle_comment
-from promotion.common import build_for, done
+from promotion.common import build_for, done, side_for
 from promotion.engine.errors import PromotionError
 from promotion.forms import CommentForm
 from promotion.models import Build, Comment
-from promotion.sides import NOW, of_build, side, split
+from promotion.sides import NOW, of_build, split
 
 
 @dataclass(frozen=True)
@@ -112,10 +110,8 @@ def _part(request: HttpRequest, build: Build) -> _Part:
     if entry is None and before:
         # It may be gone from the build, and be said to be missed.
         try:
-            slug, which = split(before)
-            if which != NOW:
-                other = side(environment_for(request, slug, Verb.VIEW_BUILD), which)
-                entry = other.tree(name).by_id.get(doc_id)
+            if split(before)[1] != NOW:
+                entry = side_for(request, before).tree(name).by_id.get(doc_id)
         except PromotionError as error:
             raise Http404 from error
     place = request.GET.get("place", "")

@@ -13,6 +13,7 @@ from environments.web import environment_for
 from promotion.engine.errors import PromotionError
 from promotion.models import Build
 from promotion.services import NotAllowedError
+from promotion.sides import Side, seen_with, side, split
 
 
 def done(
@@ -39,7 +40,7 @@ def done(
 
 
 def build_for(request: HttpRequest, slug: str, number: int) -> Build:
-    """Return a build that this person may see; what was composed holds what production serves."""
+    """Return a build that this person may see."""
     environment = environment_for(request, slug, Verb.VIEW_BUILD)
     build = get_object_or_404(
         Build.objects.select_related(
@@ -48,7 +49,20 @@ def build_for(request: HttpRequest, slug: str, number: int) -> Build:
         environment=environment,
         number=number,
     )
-    target = build.target
-    if build.kind == Build.Kind.COMPOSED and target is not None:
-        environment_for(request, target.slug, Verb.VIEW_BUILD)
+    for other in seen_with(build)[1:]:
+        environment_for(request, other.slug, Verb.VIEW_BUILD)
     return build
+
+
+def side_for(request: HttpRequest, ref: str) -> Side:
+    """Return one of two sides that are compared, if this person may see it.
+
+    Raises:
+        RuleBroken, PromotionError, ElasticError: as `split` and `side` say.
+    """
+    slug, which = split(ref)
+    found = side(environment_for(request, slug, Verb.VIEW_BUILD), which)
+    if found.build is not None:
+        for other in seen_with(found.build)[1:]:
+            environment_for(request, other.slug, Verb.VIEW_BUILD)
+    return found

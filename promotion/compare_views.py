@@ -15,14 +15,14 @@ from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, FilterForm, console_page, forbidden, paged, show, signed_in
 from environments.models import Environment
-from environments.web import environment_for
 from promotion import comparison
+from promotion.common import side_for
 from promotion.comparison import Details, Row
 from promotion.engine.dependencies import Key, Use
 from promotion.engine.diff import Change, total
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.models import Build, StoredGeneration
-from promotion.sides import LIVE, NOW, Side, side, split
+from promotion.sides import LIVE, NOW, Side
 
 PER_PAGE: Final = 20
 # So many builds of an environment are offered; the address takes any.
@@ -95,8 +95,7 @@ def asked_sides(request: HttpRequest) -> Asked:
         if not ref:
             continue
         try:
-            slug, which = split(ref)
-            one = side(environment_for(request, slug, Verb.VIEW_BUILD), which)
+            one = side_for(request, ref)
         except RuleBroken as error:
             found.problem, found.status = str(error), 400
         except PromotionError as error:

@@ -90,11 +90,14 @@ class Version:
 
 def versions(pipeline: Pipeline, resource: str, doc_id: str) -> list[Version]:
     """Return a document's versions, those that came last first; empty where no build holds it."""
+    held_by = BuildPart.objects.filter(
+        build__environment__in=pipeline.environments, tree__resource=resource
+    )
+    if pipeline.production is None:
+        # What was composed holds what production serves.
+        held_by = held_by.exclude(build__kind=Build.Kind.COMPOSED)
     parts = list(
-        BuildPart.objects.filter(
-            build__environment__in=pipeline.environments, tree__resource=resource
-        )
-        .select_related("build__environment", "build__captured_by")
+        held_by.select_related("build__environment", "build__captured_by")
         .defer("fingerprint", "mapping_digest", "index")
         .order_by("build_id")
     )

@@ -43,6 +43,17 @@ class Held(Opened, Protocol):
         """Return some documents' exact bytes, by oid; all of them are in memory then."""
 
 
+def seen_with(build: Build) -> tuple[Environment, ...]:
+    """Return whose builds a person must be allowed to see, to see this one.
+
+    What was composed holds what production serves.
+    """
+    target = build.target
+    if build.kind == Build.Kind.COMPOSED and target is not None:
+        return build.environment, target
+    return (build.environment,)
+
+
 @dataclass(frozen=True)
 class Side:
     """One of the two that are compared. `words` name it for people."""

@@ -117,8 +117,8 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         promotes_to=production,
         **facts,
     )
-    build = _build(staging, 1, f"{mark} flow")
-    _build(staging, 2, f"{mark} flow, changed")
+    build = make_build(staging, 1, f"{mark} flow")
+    make_build(staging, 2, f"{mark} flow, changed")
     went = Promotion.objects.create(
         kind="promote",
         environment=production,
@@ -177,10 +177,14 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
     }
 
 
-def _build(staging: Environment, number: int, title: str) -> Build:
+def make_build(
+    staging: Environment, number: int, title: str, kind: Build.Kind = Build.Kind.CAPTURE
+) -> Build:
+    """Make a build that holds one flow of that title."""
     build = Build.objects.create(
         environment=staging,
         number=number,
+        kind=kind,
         content=CONTENT if number == 1 else f"{number}" * 64,
         exact="e" * 64,
         cluster_uuid="u",
@@ -206,8 +210,9 @@ class Answer:
     location: str = ""
 
 
-def ask(client: Client, method: str, address: str, data: dict[str, Any] | None = None) -> Answer:
-    """Send one request, and take back what it did."""
+@contextmanager
+def watched() -> Iterator[set[str]]:
+    """Collect the tables that are written to."""
     written: set[str] = set()
 
     def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -215,8 +220,14 @@ def ask(client: Client, method: str, address: str, data: dict[str, Any] | None =
             written.add(found[1])
         return execute(sql, params, many, context)
 
+    with connection.execute_wrapper(watch):
+        yield written
+
+
+def ask(client: Client, method: str, address: str, data: dict[str, Any] | None = None) -> Answer:
+    """Send one request, and take back what it did."""
     send = getattr(client, method.lower())
-    with transaction.atomic(), connection.execute_wrapper(watch):
+    with transaction.atomic(), watched() as written:
         answer = (
             send(address, data, secure=True) if data is not None else send(address, secure=True)
         )
