@@ -11,10 +11,12 @@ from django.core.management.base import BaseCommand
 
 from accounts.audit import command_actor
 from accounts.models import User
+from accounts.roles import Verb
 from environments.models import Environment
 from promotion.engine.errors import LeaseLost, MachineryError, PromotionError, RuleBroken
 from promotion.models import Build, Promotion
-from promotion.services import NotAllowedError
+from promotion.services import NotAllowedError, authorise
+from promotion.sides import seen_with
 
 DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
 
@@ -24,7 +26,7 @@ class BadInputError(Exception):
 
 
 class ActingCommand(BaseCommand):
-    """A command that changes something, judged by the rights of the user it runs as.
+    """A command that is judged by the rights of the user it runs as, like a page.
 
     Exits with 0 done, 1 failed or errored, 2 bad input, 3 refused by a rule before it began.
     """
@@ -40,6 +42,10 @@ class ActingCommand(BaseCommand):
         A `status` other than `done` says that it did not succeed as a whole.
         """
 
+    def tell(self, outcome: dict[str, Any], options: dict[str, Any]) -> None:
+        """Print for people what came of it, where it succeeded."""
+        self.stdout.write(outcome["message"])
+
     def handle(self, *_args: Any, **options: Any) -> None:
         def act() -> dict[str, Any]:
             user = User.objects.filter(username=options["username"], is_active=True).first()
@@ -48,7 +54,10 @@ class ActingCommand(BaseCommand):
             return self.act(user, options)
 
         outcome, code = attempt(act)
-        print_outcome(self, outcome, code, as_json=options["json"])
+        if code or options["json"]:
+            print_outcome(self, outcome, code, as_json=options["json"])
+        else:
+            self.tell(outcome, options)
 
 
 def attempt(act: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], int]:
@@ -115,20 +124,21 @@ def outcome_of(promotion: Promotion) -> dict[str, Any]:
     }
 
 
-def find_environment(slug: str) -> Environment:
-    """Return the environment with that slug.
+def find_environment(user: User | None, slug: str) -> Environment:
+    """Return the environment with that slug; one that the user may not see is not there.
 
     Raises:
         BadInputError: there is none; the message lists those that are.
     """
-    found = Environment.objects.filter(slug=slug).first()
+    seen = Environment.objects.all() if user is None else Environment.objects.visible_to(user)
+    found = seen.filter(slug=slug).first()
     if found is None:
-        known = ", ".join(Environment.objects.values_list("slug", flat=True)) or "none"
+        known = ", ".join(seen.values_list("slug", flat=True)) or "none"
         raise BadInputError(f"There is no environment {slug!r}. There are: {known}.")
     return found
 
 
-def find_build(words: str) -> Build:
+def find_build(user: User, words: str) -> Build:
     """Return the build called `ENVIRONMENT:NUMBER`, such as `shop-staging:12`.
 
     Raises:
@@ -137,11 +147,21 @@ def find_build(words: str) -> Build:
     slug, _, number = words.partition(":")
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise BadInputError(f"{words!r} is no build; name it as ENVIRONMENT:NUMBER.")
-    environment = find_environment(slug)
+    environment = find_environment(user, slug)
     found = Build.objects.filter(environment=environment, number=int(number)).first()
     if found is None:
         raise BadInputError(f"{environment} has no build {number}.")
     return found
+
+
+def show_build(user: User, action: str, build: Build) -> None:
+    """Let a user see what a build holds, as its page does, or refuse and record it.
+
+    Raises:
+        NotAllowedError: with the reason in words.
+    """
+    for environment in seen_with(build):
+        authorise(command_actor(user), Verb.VIEW_BUILD, action, environment)
 
 
 __all__ = [
@@ -154,4 +174,5 @@ __all__ = [
     "outcome_of",
     "print_outcome",
     "problem",
+    "show_build",
 ]

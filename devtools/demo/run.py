@@ -68,7 +68,10 @@ def run(state: State) -> None:
                 say(f"  {name:<10} {password}")
             say(FIRST_STEPS.format(stand_in=demo.staging.api_url))
             say(f"Elasticsearch: {url if own_node else 'ELASTICSEARCH_URL'}")
-            say(f"Commands: ENV_FILE={_short(state)} .venv/bin/python manage.py environments")
+            say(
+                f"Commands: ENV_FILE={_short(state)} .venv/bin/python manage.py environments "
+                "--as admin"
+            )
             say("Stop with Ctrl-C; the data is kept. `make demo-reset` starts over.")
             while True:
                 time.sleep(LOOK_SECONDS)

@@ -278,7 +278,7 @@ def diff(*words: str) -> tuple[int, str]:
     """Run the command; return its exit code and what it printed, errors included."""
     out = io.StringIO()
     try:
-        call_command("diff", *words, stdout=out, stderr=out)
+        call_command("diff", *words, "--as", "qa", stdout=out, stderr=out)
     except SystemExit as end:
         return int(str(end.code)), out.getvalue()
     return 0, out.getvalue()

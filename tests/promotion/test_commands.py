@@ -46,7 +46,7 @@ def test_the_main_job_on_the_command_line(
     assert run("capture", "staging", "--as", "qa")[0] == 0
     assert run("promote", "staging:1", "production", "--as", "administrator")[0] == 3
     assert run("review", "staging:1", "--approve", "--as", "qa")[0] == 0
-    code, plan = run("plan", "staging:1", "production")
+    code, plan = run("plan", "staging:1", "production", "--as", "qa")
     assert code == 0
     assert plan["resources"] == [{"resource": "segment", "added": 1, "changed": 0, "removed": 0}]
     code, promoted = run("promote", "staging:1", "production", "--as", "administrator")
@@ -69,7 +69,7 @@ def test_the_main_job_on_the_command_line(
         (("promote", "staging:x", "production", "--as", "administrator"), 2),
         (("rollback", "nowhere", "--as", "administrator"), 2),
         (("rollback", "production", "--as", "nobody"), 2),
-        (("plan", "staging:9", "production"), 2),
+        (("plan", "staging:9", "production", "--as", "qa"), 2),
         (("adopt", "production", "--as", "qa"), 3),
         (("adopt", "staging", "--as", "administrator"), 3),
         (("release", "production", "--as", "administrator"), 3),
@@ -104,15 +104,15 @@ def test_a_promotion_that_began_and_failed_exits_with_one(
 
 def test_drift_on_the_command_line(run: Run, staging: Environment, production: Environment) -> None:
     admin = ("--as", "administrator")
-    assert run("drift", "production")[0] == 2
+    assert run("drift", "production", *admin)[0] == 2
     assert run("adopt", "production", *admin)[0] == 0
-    assert run("drift", "production")[0] == 0
+    assert run("drift", "production", *admin)[0] == 0
     assert run("unlock", "production", "--reason", "x", "--minutes", "0", *admin)[0] == 3
     assert run("unlock", "production", "--reason", "x", "--as", "qa")[0] == 3
     assert run("unlock", "production", "--reason", "x", *admin)[0] == 0
     put_document(production, "rule", "by-hand", '{"name": "By hand"}')
     assert run("lock", "production", *admin)[0] == 0
-    code, found = run("drift", "production")
+    code, found = run("drift", "production", *admin)
     assert (code, found["status"]) == (1, "drift")
     assert found["documents"] == [
         {"resource": "rule", "id": "by-hand", "title": "By hand", "change": "added"}
@@ -125,4 +125,4 @@ def test_drift_on_the_command_line(run: Run, staging: Environment, production: E
     assert (code, carried["written"]) == (0, ["Rules: By hand"])
     code, discarded = run("settle-drift", "production", "discard", *admin)
     assert (code, discarded["kind"]) == (0, "rollback")
-    assert run("drift", "production")[0] == 0
+    assert run("drift", "production", *admin)[0] == 0

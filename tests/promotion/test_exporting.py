@@ -21,7 +21,7 @@ SECRET = "hunter2-planted"
 def export(folder: Path, build: str = "staging:1") -> tuple[int, str]:
     out = io.StringIO()
     try:
-        call_command("export", build, str(folder), stdout=out, stderr=out)
+        call_command("export", build, str(folder), "--as", "qa", stdout=out, stderr=out)
     except SystemExit as end:
         return int(str(end.code)), out.getvalue()
     return 0, out.getvalue()

@@ -126,7 +126,7 @@ def test_the_commands_capture_and_review(staging: Environment, qa: User) -> None
 
 def test_environments_lists_the_latest_build_and_its_verdict(build: Build, qa: User) -> None:
     review(command_actor(qa), build, APPROVED, content=build.content)
-    code, answer = run("environments")
+    code, answer = run("environments", "--as", "qa")
     assert code == 0
     [row] = answer["environments"]
     assert (row["environment"], row["latest_build"], row["verdict"]) == ("staging", 1, "approved")

@@ -30,7 +30,7 @@ def test_a_folder_becomes_a_suite_and_the_suite_that_folder(
     (source / "README.md").write_text("Ours")
     code, answer = take(source)
     assert (code, answer["tests"], answer["changes"]) == (0, names, 4)
-    code, answer = run("export-suite", "staging", "Shop", str(back))
+    code, answer = run("export-suite", "staging", "Shop", str(back), "--as", "qa")
     assert (code, answer["others"]) == (0, [])
     files = sorted(back.iterdir())
     assert len(files) == 4
@@ -44,7 +44,7 @@ def test_a_folder_becomes_a_suite_and_the_suite_that_folder(
     code, answer = take(source)
     # One went and one is another.
     assert (code, answer["changes"]) == (0, 2)
-    code, answer = run("export-suite", "staging", "Shop", str(back))
+    code, answer = run("export-suite", "staging", "Shop", str(back), "--as", "qa")
     assert answer["others"] == ["a-purchase-" + one for one in _hashes(files)]
 
 
@@ -80,7 +80,7 @@ def test_what_is_not_there_and_who_may_not_are_told(
     (tmp_path / "good.yaml").write_text(dump(purchase()))
     assert take(tmp_path, "marketing")[0] == 3
     assert not Suite.objects.exists()
-    assert run("export-suite", "staging", "Nothing", str(tmp_path))[0] == 2
+    assert run("export-suite", "staging", "Nothing", str(tmp_path), "--as", "qa")[0] == 2
     code, answer = run("import-suite", "production", "Shop", str(tmp_path), "--as", "administrator")
     assert (code, "is production" in str(answer["message"])) == (3, True)
     kept = AuditEvent.objects.filter(action="suite.change").values_list("outcome", flat=True)

@@ -246,14 +246,14 @@ def test_a_changed_secret_is_shown_as_changed(
 
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("diff", "staging:1", "staging:2"),
-    ("diff", "staging:1", "production:now", "--json"),
-    ("plan", "staging:1", "production", "--json"),
-    ("environments",),
-    ("drift", "production", "--json"),
+    ("diff", "staging:1", "staging:2", "--as", "qa"),
+    ("diff", "staging:1", "production:now", "--json", "--as", "qa"),
+    ("plan", "staging:1", "production", "--json", "--as", "qa"),
+    ("environments", "--as", "qa"),
+    ("drift", "production", "--json", "--as", "administrator"),
     ("bundle", "staging:2", "BUNDLE", "--as", "administrator", "--passphrase-file", "PASSPHRASE"),
-    ("export", "staging:2", "EXPORT"),
-    ("export", "production:1", "EXPORT"),
+    ("export", "staging:2", "EXPORT", "--as", "qa"),
+    ("export", "production:1", "EXPORT", "--as", "qa"),
 )
 
 

@@ -1,6 +1,10 @@
 """What was composed holds what production serves: who may see staging alone does not see it."""
 
+import io
+from pathlib import Path
+
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.audit import system_actor
@@ -72,3 +76,20 @@ def test_no_page_shows_a_composed_build_to_who_may_not_see_production(
             seen[person] += SECRET.encode() in answer.body
     assert seen["qa"] == 0
     assert seen["administrator"] >= 8
+
+
+def test_no_command_shows_it_either(composed: Build, tmp_path: Path) -> None:
+    slug = f"{HERE}-staging"
+    for words in (
+        ("diff", f"{slug}:3", f"{slug}:4"),
+        ("diff", f"{slug}:4", f"{slug}:3"),
+        ("export", f"{slug}:3", str(tmp_path / "qa")),
+    ):
+        out = io.StringIO()
+        with pytest.raises(SystemExit) as end:
+            call_command(*words, "--as", "qa", stdout=out, stderr=out)
+        assert (end.value.code, SECRET in out.getvalue()) == (3, False)
+        assert not (tmp_path / "qa").exists()
+    out = io.StringIO()
+    call_command("diff", f"{slug}:4", f"{slug}:3", "--as", "administrator", stdout=out)
+    assert SECRET in out.getvalue()

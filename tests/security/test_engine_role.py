@@ -229,18 +229,22 @@ def _marker(environment: Environment) -> str:
 
 @pytest.mark.django_db
 def test_the_command_prints_it_as_each_engine_takes_it(
-    staging: Environment, production: Environment, capsys: pytest.CaptureFixture[str]
+    staging: Environment,
+    production: Environment,
+    people: People,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    call_command("engine-role")
+    admin = ("--as", "administrator")
+    call_command("engine-role", *admin)
     printed = json.loads(capsys.readouterr().out)
     assert printed == role([production.naming, staging.naming], "elasticsearch")
     assert set(printed) == {"cluster", "indices"}
-    call_command("engine-role", production.slug, "--engine", "opensearch")
+    call_command("engine-role", production.slug, "--engine", "opensearch", *admin)
     printed = json.loads(capsys.readouterr().out)
     assert set(printed) == {"cluster_permissions", "index_permissions"}
     names = [name for row in printed["index_permissions"] for name in row["index_patterns"]]
     assert not any(name.startswith(("08x.", "08x-", staging.tenant)) for name in names)
     with pytest.raises(SystemExit) as wrong:
-        call_command("engine-role", "nobody")
+        call_command("engine-role", "nobody", *admin)
     assert wrong.value.code == 2
-    assert "There is no environment nobody." in capsys.readouterr().err
+    assert "There is no environment 'nobody'." in capsys.readouterr().err

@@ -24,7 +24,7 @@ class Command(ActingCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         file: Path = options["file"]
-        build = find_build(options["build"])
+        build = find_build(user, options["build"])
         if file.exists():
             raise BadInputError(f"{file} is there already. Nothing was written. Name a new file.")
         raw = bundle(command_actor(user), build, passphrase_of(options))

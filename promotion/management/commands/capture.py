@@ -16,7 +16,7 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        environment = find_environment(options["environment"])
+        environment = find_environment(user, options["environment"])
         build = capture(command_actor(user), environment)
         same = build.same_words("Its content")
         return {

@@ -26,7 +26,7 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        build = find_build(options["build"])
+        build = find_build(user, options["build"])
         choice = Choice(
             frozenset(options["resource"]),
             frozenset(_key(words) for words in options["document"]),

@@ -1,21 +1,30 @@
-"""`manage.py diff A B`: what differs between two builds, what is live, or what is there now."""
+"""`manage.py diff A B --as USER`: what differs between builds, what is live, or there now."""
 
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from accounts.models import User
+from accounts.roles import Verb
 from environments.masking import shown
 from promotion import comparison
-from promotion.commands import BadInputError, attempt, find_environment, print_outcome
+from promotion.commands import (
+    ActingCommand,
+    BadInputError,
+    command_actor,
+    find_environment,
+    show_build,
+)
 from promotion.comparison import Row
 from promotion.engine.diff import Change, Counts, total
 from promotion.engine.errors import RuleBroken
 from promotion.engine.fields import FieldChange
+from promotion.services import authorise
 from promotion.sides import Side, side, split
 
+ACTION = "builds.compare"
 
-class Command(BaseCommand):
+
+class Command(ActingCommand):
     help = (
         "Print what differs between two sides: ENVIRONMENT:NUMBER, a build; ENVIRONMENT:gNUMBER, a "
         "generation; ENVIRONMENT:live, what was promoted last; ENVIRONMENT:now, what is there. "
@@ -25,28 +34,21 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("before", metavar="A")
         parser.add_argument("after", metavar="B")
-        form = parser.add_mutually_exclusive_group()
-        form.add_argument("--json", action="store_true", help="print one JSON object")
-        form.add_argument("--stat", action="store_true", help="print only counts, by resource")
+        parser.add_argument("--stat", action="store_true", help="only counts, by resource")
+        super().add_arguments(parser)
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        in_full = not options["stat"]
-        facts, code = attempt(
-            lambda: _facts(_side(options["before"]), _side(options["after"]), in_full=in_full)
-        )
-        if options["json"] or code:
-            print_outcome(self, facts, code, as_json=options["json"])
-        else:
-            self._print(facts, in_full=in_full)
+    def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
+        before, after = (_side(user, options[name]) for name in ("before", "after"))
+        return _facts(before, after, in_full=not options["stat"])
 
-    def _print(self, facts: dict[str, Any], *, in_full: bool) -> None:
-        self.stdout.write(facts["message"])
-        for row in facts["resources"]:
+    def tell(self, outcome: dict[str, Any], options: dict[str, Any]) -> None:
+        self.stdout.write(outcome["message"])
+        for row in outcome["resources"]:
             self.stdout.write(
                 f"  {row['resource']:<26} +{row['added']} ~{row['changed']} -{row['removed']}"
                 f"  noise {row['noise']}"
             )
-        for document in facts["documents"] if in_full else ():
+        for document in outcome["documents"]:
             was = f", was {document['was']!r}" if document["was"] else ""
             self.stdout.write(
                 f"\n{document['resource']} {document['title']!r} ({document['id']}): "
@@ -58,12 +60,17 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {document['problem']}")
 
 
-def _side(words: str) -> Side:
+def _side(user: User, words: str) -> Side:
     try:
         slug, which = split(words)
-        return side(find_environment(slug), which)
+        environment = find_environment(user, slug)
+        authorise(command_actor(user), Verb.VIEW_BUILD, ACTION, environment)
+        found = side(environment, which)
     except RuleBroken as error:
         raise BadInputError(str(error)) from error
+    if found.build is not None:
+        show_build(user, ACTION, found.build)
+    return found
 
 
 def _facts(before: Side, after: Side, *, in_full: bool) -> dict[str, Any]:

@@ -1,37 +1,41 @@
-"""`manage.py environments`: what there is, and each one's latest build. Changes nothing."""
+"""`manage.py environments --as USER`: what there is, and each one's latest build."""
 
-import json
-from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from accounts.models import User
+from accounts.policy import may, may_anywhere
+from accounts.roles import Verb
 from environments.models import Environment
+from promotion.commands import ActingCommand, command_actor
 from promotion.models import Build
+from promotion.services import authorise
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     help = "List the environments, where they promote to, and their latest builds."
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
+    def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
+        if not may_anywhere(user, Verb.VIEW_CONFIGURATION):
+            authorise(command_actor(user), Verb.VIEW_CONFIGURATION, "environments.list", None)
+        seen = Environment.objects.visible_to(user, Verb.VIEW_CONFIGURATION)
+        rows = [_row(user, e) for e in seen.select_related("promotes_to", "cluster")]
+        words = f"{len(rows)} environments." if rows else "There are no environments yet."
+        return {"message": words, "environments": rows}
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        rows = [_row(e) for e in Environment.objects.select_related("promotes_to", "cluster")]
-        if options["json"]:
-            self.stdout.write(json.dumps({"environments": rows}))
-            return
-        if not rows:
-            self.stdout.write("There are no environments yet.")
-        for row in rows:
+    def tell(self, outcome: dict[str, Any], options: dict[str, Any]) -> None:
+        if not outcome["environments"]:
+            self.stdout.write(outcome["message"])
+        for row in outcome["environments"]:
             target = f" -> {row['promotes_to']}" if row["promotes_to"] else ""
             build = f", build {row['latest_build']}" if row["latest_build"] else ", no build"
             verdict = f" ({row['verdict']})" if row["verdict"] else ""
             self.stdout.write(f"{row['environment']} [{row['kind']}]{target}{build}{verdict}")
 
 
-def _row(environment: Environment) -> dict[str, Any]:
-    build = Build.objects.filter(environment=environment).order_by("-number").first()
+def _row(user: User, environment: Environment) -> dict[str, Any]:
+    build = None
+    if may(user, Verb.VIEW_BUILD, environment):
+        build = Build.objects.filter(environment=environment).order_by("-number").first()
     review = build.review if build is not None else None
     target = environment.promotes_to
     return {

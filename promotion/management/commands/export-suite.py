@@ -1,35 +1,37 @@
-"""`manage.py export-suite ENVIRONMENT SUITE DIR`: a suite as YAML files, fit for git."""
+"""`manage.py export-suite ENVIRONMENT SUITE DIR --as USER`: a suite as YAML files, fit for git."""
 
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
-from promotion.commands import BadInputError, attempt, find_environment, print_outcome
+from accounts.models import User
+from accounts.roles import Verb
+from environments.models import Environment
+from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
 from promotion.models import Suite
+from promotion.services import authorise
 from promotion.suite_files import write_folder
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     help = "Write a suite's workflow tests to a folder, one YAML file each."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("environment", help="the staging environment's slug")
         parser.add_argument("suite", help="the suite's name")
         parser.add_argument("folder", metavar="DIR", type=Path)
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        super().add_arguments(parser)
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        outcome, code = attempt(lambda: _exported(options))
-        print_outcome(self, outcome, code, as_json=options["json"])
+    def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
+        environment = find_environment(user, options["environment"])
+        authorise(command_actor(user), Verb.VIEW_BUILD, "suite.export", environment)
+        return _exported(environment, options["suite"], options["folder"])
 
 
-def _exported(options: dict[str, Any]) -> dict[str, Any]:
-    environment, folder = find_environment(options["environment"]), options["folder"]
-    suite = Suite.objects.in_use().filter(environment=environment, name=options["suite"]).first()
+def _exported(environment: Environment, name: str, folder: Path) -> dict[str, Any]:
+    suite = Suite.objects.in_use().filter(environment=environment, name=name).first()
     if suite is None:
-        raise BadInputError(f"{environment} has no suite {options['suite']}. Nothing was written.")
+        raise BadInputError(f"{environment} has no suite {name}. Nothing was written.")
     tests = [kept.test for kept in suite.tests]
     try:
         others = write_folder(folder, tests)

@@ -1,16 +1,15 @@
-"""`manage.py export BUILD DIR`: a build as readable files, fit for git."""
+"""`manage.py export BUILD DIR --as USER`: a build as readable files, fit for git."""
 
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
-from promotion.commands import attempt, find_build, print_outcome
+from accounts.models import User
+from promotion.commands import ActingCommand, find_build, show_build
 from promotion.exporting import export
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     help = (
         "Write a build to a folder: one file a document, decoded, sorted, secrets masked. Equal "
         "content gives equal files. Another export to the folder replaces the one before."
@@ -19,21 +18,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("build", help="ENVIRONMENT:NUMBER")
         parser.add_argument("folder", metavar="DIR", type=Path)
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        super().add_arguments(parser)
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        outcome, code = attempt(lambda: _exported(options["build"], options["folder"]))
-        print_outcome(self, outcome, code, as_json=options["json"])
-
-
-def _exported(words: str, folder: Path) -> dict[str, Any]:
-    build = find_build(words)
-    done = export(build, folder)
-    return {
-        "message": f"{build} is in {folder}: {done.written} files written, "
-        f"{done.unchanged} as they were, {done.removed} removed.",
-        "content": build.content,
-        "written": done.written,
-        "unchanged": done.unchanged,
-        "removed": done.removed,
-    }
+    def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
+        build, folder = find_build(user, options["build"]), options["folder"]
+        show_build(user, "build.export", build)
+        done = export(build, folder)
+        return {
+            "message": f"{build} is in {folder}: {done.written} files written, "
+            f"{done.unchanged} as they were, {done.removed} removed.",
+            "content": build.content,
+            "written": done.written,
+            "unchanged": done.unchanged,
+            "removed": done.removed,
+        }

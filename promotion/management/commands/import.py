@@ -31,7 +31,7 @@ class Command(ActingCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         file: Path = options["file"]
-        environment = find_environment(options["environment"])
+        environment = find_environment(user, options["environment"])
         try:
             if file.stat().st_size > MOST_BYTES:
                 raise BadInputError(f"{file} has more than {MOST_BYTES:,} bytes.")

@@ -16,6 +16,6 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        environment = find_environment(options["environment"])
+        environment = find_environment(user, options["environment"])
         lock(command_actor(user), environment)
         return {"message": f"{environment} is locked."}

@@ -1,44 +1,53 @@
-"""`manage.py plan BUILD TARGET`: what a promotion would change. Changes nothing."""
+"""`manage.py plan BUILD TARGET --as USER`: what a promotion would change. Changes nothing."""
 
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from accounts.models import User
+from accounts.roles import Verb
 from environments.models import Environment
-from promotion.commands import attempt, find_build, find_environment, print_outcome
+from promotion.commands import (
+    ActingCommand,
+    command_actor,
+    find_build,
+    find_environment,
+    show_build,
+)
 from promotion.engine.preflight import consents
 from promotion.models import Build
 from promotion.planning import check_build, look, plan_for, writer_for
 from promotion.preparing import current_preparation
+from promotion.services import authorise
+
+ACTION = "build.plan"
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     help = "Print what promoting a build to a target would change. Changes nothing in it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("build", help="ENVIRONMENT:NUMBER")
         parser.add_argument("target", help="the target's slug")
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        super().add_arguments(parser)
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        facts, code = attempt(
-            lambda: _plan(find_build(options["build"]), find_environment(options["target"]))
+    def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
+        build, target = (
+            find_build(user, options["build"]),
+            find_environment(user, options["target"]),
         )
-        if options["json"] or code:
-            print_outcome(self, facts, code, as_json=options["json"])
-        else:
-            self._table(facts)
+        show_build(user, ACTION, build)
+        authorise(command_actor(user), Verb.VIEW_BUILD, ACTION, target)
+        return _plan(build, target)
 
-    def _table(self, facts: dict[str, Any]) -> None:
-        self.stdout.write(facts["message"])
-        for row in facts["resources"]:
+    def tell(self, outcome: dict[str, Any], options: dict[str, Any]) -> None:
+        self.stdout.write(outcome["message"])
+        for row in outcome["resources"]:
             self.stdout.write(
                 f"  {row['resource']:<26} +{row['added']} ~{row['changed']} -{row['removed']}"
             )
-        if facts["prepared_plan"]:
-            self.stdout.write(f"  Prepared as plan {facts['prepared_plan']}")
-        for finding in facts["consents"]:
+        if outcome["prepared_plan"]:
+            self.stdout.write(f"  Prepared as plan {outcome['prepared_plan']}")
+        for finding in outcome["consents"]:
             self.stdout.write(f"  Needs consent: {finding['message']} [{finding['code']}]")
 
 

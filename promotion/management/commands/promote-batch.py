@@ -52,7 +52,7 @@ class Command(ActingCommand):
         actor = command_actor(user)
         if not 1 <= options["parallel"] <= MOST_PARALLEL:
             raise BadInputError(f"--parallel takes 1 to {MOST_PARALLEL}.")
-        agreed = _consents(options["consent"])
+        agreed = _consents(actor, options["consent"])
         found, left_out = _chosen(actor, options["target"])
         # What was asked for by name and cannot be promoted is no success.
         missed = left_out if options["target"] else []
@@ -92,20 +92,20 @@ def _chosen(actor: Actor, slugs: list[str]) -> tuple[list[Candidate], list[Candi
         authorise(actor, Verb.PROMOTE, "batch.requested", None)
         found = candidates(actor)
         return [c for c in found if c.is_due], [c for c in found if not c.is_due]
-    targets = [find_environment(slug) for slug in slugs]
+    targets = [find_environment(actor.user, slug) for slug in slugs]
     for target in targets:
         authorise(actor, Verb.PROMOTE, "batch.requested", target)
     asked = [candidate(actor, target) for target in targets]
     return [c for c in asked if c.build is not None], [c for c in asked if c.build is None]
 
 
-def _consents(words: list[str]) -> dict[str, tuple[str, ...]]:
+def _consents(actor: Actor, words: list[str]) -> dict[str, tuple[str, ...]]:
     agreed: dict[str, tuple[str, ...]] = {}
     for word in words:
         slug, colon, code = word.partition(":")
         if not (colon and code):
             raise BadInputError(f"{word!r} is no consent; name it as TARGET:CODE.")
-        target = find_environment(slug)
+        target = find_environment(actor.user, slug)
         agreed[target.slug] = (*agreed.get(target.slug, ()), code)
     return agreed
 

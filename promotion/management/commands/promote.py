@@ -37,7 +37,10 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        build, target = find_build(options["build"]), find_environment(options["target"])
+        build, target = (
+            find_build(user, options["build"]),
+            find_environment(user, options["target"]),
+        )
         actor = command_actor(user)
         ready = prepared_for(actor, build, target)
         promotion = promote(

@@ -24,7 +24,7 @@ class Command(ActingCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         actor = command_actor(user)
-        environment = find_environment(options["environment"])
+        environment = find_environment(user, options["environment"])
         promotion = reconcile(
             actor, environment, clean=options["clean"], comment=options["comment"]
         )

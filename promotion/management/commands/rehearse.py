@@ -31,11 +31,14 @@ class Command(ActingCommand):
         if back is not None:
             if options["build"] is not None:
                 raise BadInputError("Give a build and a target, or --rollback TARGET, not both.")
-            asked = request_rollback_rehearsal(actor, find_environment(back))
+            asked = request_rollback_rehearsal(actor, find_environment(user, back))
         elif options["target"] is None:
             raise BadInputError("Give a build and a target, or --rollback TARGET.")
         else:
-            build, target = find_build(options["build"]), find_environment(options["target"])
+            build, target = (
+                find_build(user, options["build"]),
+                find_environment(user, options["target"]),
+            )
             asked = request_rehearsal(actor, build, target)
         promotion = run_rehearsal(asked)
         facts, due = outcome_of(promotion), promotion.consents_due

@@ -17,5 +17,5 @@ class Command(ActingCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
         actor = command_actor(user)
-        environment = find_environment(options["environment"])
+        environment = find_environment(user, options["environment"])
         return outcome_of(run_release(request_release(actor, environment), actor))

@@ -21,7 +21,7 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        environment = find_environment(options["environment"])
+        environment = find_environment(user, options["environment"])
         suite = (
             Suite.objects.in_use().filter(environment=environment, name=options["suite"]).first()
         )

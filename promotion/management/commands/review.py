@@ -40,7 +40,7 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        build = find_build(options["build"])
+        build = find_build(user, options["build"])
         asked = Checklist.of(build.environment)
         made = review(
             command_actor(user),

@@ -26,7 +26,7 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        target = find_environment(options["target"])
+        target = find_environment(user, options["target"])
         live = StoredGeneration.live_in(target)
         promotion = rollback(
             command_actor(user),

@@ -36,7 +36,7 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        environment, actor = find_environment(options["environment"]), command_actor(user)
+        environment, actor = find_environment(user, options["environment"]), command_actor(user)
         way = options["way"]
         authorise(actor, Verb.PROMOTE, f"drift.{way}", environment)
         content = options["content"] or _content(environment)

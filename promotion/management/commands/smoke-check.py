@@ -4,9 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.models import User
+from accounts.roles import Verb
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
 from promotion.models import SmokeCheck, StoredGeneration
-from promotion.smoke import request_smoke_check, run_smoke_check
+from promotion.services import authorise
+from promotion.smoke import ACTION, request_smoke_check, run_smoke_check
 
 WORDS = {True: "ok ", False: "BAD", None: "-- "}
 
@@ -22,11 +24,12 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        environment = find_environment(options["environment"])
+        environment, actor = find_environment(user, options["environment"]), command_actor(user)
+        authorise(actor, Verb.PROMOTE, ACTION, environment)
         live = StoredGeneration.live_in(environment)
         if live is None:
             raise BadInputError(f"{environment} is not adopted: nothing of the console is live.")
-        smoke = run_smoke_check(request_smoke_check(command_actor(user), live.promotion))
+        smoke = run_smoke_check(request_smoke_check(actor, live.promotion))
         lines = [f"{WORDS[one['ok']]} {one['what']}: {one['words']}" for one in smoke.results]
         return {
             "status": "done" if smoke.status == SmokeCheck.Status.PASSED else "failed",

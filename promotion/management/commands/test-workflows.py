@@ -24,7 +24,7 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        environment = find_environment(options["pipeline"])
+        environment = find_environment(user, options["pipeline"])
         suites = list(
             Suite.objects.in_use().filter(environment=environment).select_related("environment")
         )

@@ -20,7 +20,7 @@ class Command(ActingCommand):
         super().add_arguments(parser)
 
     def act(self, user: User, options: dict[str, Any]) -> dict[str, Any]:
-        environment = find_environment(options["environment"])
+        environment = find_environment(user, options["environment"])
         made = unlock(command_actor(user), environment, options["reason"], options["minutes"])
         until = localtime(made.until).isoformat(timespec="seconds") if made.until else None
         return {"message": f"{environment} is unlocked until {until}.", "until": until}
