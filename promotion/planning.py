@@ -40,15 +40,17 @@ class Live:
     room: Capacity
 
 
-def writer_for(environment: Environment) -> ClusterWriter:
+def writer_for(environment: Environment, *, pins: bool = True) -> ClusterWriter:
     """Return a writer for the environment's cluster, once that is sure to be the same as ever.
+
+    The first one pins which cluster that is, unless it is for a look that must keep nothing.
 
     Raises:
         RuleBroken: behind the address is another cluster than before.
     """
     writer = ClusterWriter(connect(environment.cluster))
     uuid = writer.same_uuid(environment.cluster, "Nothing was changed.")
-    if not environment.cluster.uuid:
+    if pins and not environment.cluster.uuid:
         environment.cluster.uuid = uuid
         environment.cluster.save(update_fields=["uuid"])
     return writer

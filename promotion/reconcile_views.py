@@ -16,7 +16,7 @@ from promotion.common import done
 from promotion.engine.errors import PromotionError
 from promotion.engine.found import lineage
 from promotion.forms import ReconcileForm
-from promotion.lost import is_open, note
+from promotion.lost import is_open
 from promotion.models import Promotion, StoredGeneration
 from promotion.planning import writer_for
 from promotion.reconciling import ACTION, Survey, reconcile, survey
@@ -75,12 +75,10 @@ def reconcile_environment(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _look(shown: Environment) -> tuple[str, Survey | None]:
     try:
-        found = survey(writer_for(shown), shown)
+        # A look keeps nothing: the worker does, each minute, and so does what is asked for here.
+        return "", survey(writer_for(shown, pins=False), shown)
     except (PromotionError, ElasticError) as error:
         return str(error), None
-    if found.active is None or found.due:
-        note(shown, found.finding)
-    return "", found
 
 
 def _rows(shown: Environment, found: Survey) -> list[dict[str, object]]:

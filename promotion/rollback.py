@@ -193,7 +193,7 @@ def drift_in(target: Environment) -> list[dict[str, str]]:
     Raises:
         PromotionError: the target could not be looked at.
     """
-    writer = writer_for(target)
+    writer = writer_for(target, pins=False)
     recorded = recorded_live(writer, target)
     states = writer.states([held.index for held in recorded.resources.values()])
     marks = writer.marks(list(states))
