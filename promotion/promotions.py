@@ -133,7 +133,12 @@ def promote_problem(actor: Actor, build: Build, target: Environment) -> str:
         state = review.said if review is not None else "is not reviewed"
         return f"{build} {state}. Only an approved build goes live."
     if actor.user is not None and review.reviewed_by_id == actor.user.pk:
-        return "Who approved a build does not promote it."
+        # Whatever their role was then: one of the two became the other.
+        return (
+            f"{actor.name} approved {review.build}, and who approved a build does not promote it, "
+            "in whatever role. Capture and approve another build by somebody else, or hand the "
+            "role of the administrator over."
+        )
     live = StoredGeneration.live_in(target)
     if live is None:
         return f"{target} is not adopted. Adopt it first."
