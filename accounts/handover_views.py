@@ -40,7 +40,7 @@ def hand_over(request: HttpRequest) -> HttpResponse:
     mine = waiting is not None and waiting.offered_to_id == user.pk
     if not verdict and not mine:
         return forbidden(request, verdict, "handover.view")
-    form = OfferForm(request.POST or None) if verdict else None
+    form = OfferForm(request.POST if request.method == "POST" else None) if verdict else None
     if form is not None and request.method == "POST" and form.is_valid():
         return _offer(request, form)
     return show(

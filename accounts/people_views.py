@@ -77,7 +77,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def invite(request: HttpRequest) -> HttpResponse:
     """Invite a person: fill in, look at what they will see, send."""
-    form = InviteForm(request.POST or None)
+    form = InviteForm(request.POST if request.method == "POST" else None)
     preview, step = None, request.POST.get("step")
     if request.method == "POST" and form.is_valid() and step != "edit":
         data = form.cleaned_data
@@ -162,7 +162,8 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         factors=[one.type for one in Authenticator.objects.filter(user=user, type__in=FACTORS)],
         lacks_factor=needs_second_factor(user) and not sign_on,
         sign_on=sign_on,
-        sessions=UserSession.objects.purge_and_list(user) if user.is_active else [],
+        # Looked at, not cleared up: a GET changes nothing.
+        sessions=[one for one in UserSession.objects.filter(user=user) if one.exists()],
         events=AuditEvent.objects.filter(object_type="user", object_id=str(user.pk))[:RECENT],
     )
 

@@ -52,6 +52,7 @@ UNASKED: Final = {
     "make_key": "prints random bytes",
     "sync_roles": "makes grants what the table of roles says, as each migration does",
     "create_admin": "makes the first account, when nobody is there to name",
+    "handover": "for the server's operator, where nobody gets in; leaves an event with the reason",
     "changepassword": "for who is locked out; leaves an event with the user of the system",
     "createsuperuser": "always refuses",
     "worker": "runs what people asked for, who were judged when they did",
@@ -81,6 +82,7 @@ OTHERS: Final = {
     "run the console or its worker, or tidy up after it": {
         "runserver",
         "db_worker",
+        "account_unsetmultipleprimaryemails",
         "prune_db_task_results",
         "clearsessions",
         "clean_orphan_obj_perms",

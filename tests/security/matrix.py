@@ -27,6 +27,53 @@ route                  thing       nobody marketing m-else  qa      q-else  admi
 audit                  -           302    403/405   403/405 200/405 200/405 200/405       302
 export-audit           csv         302    403/405   403/405 200/405 200/405 200/405       302
 
+: one's own sign-in; what is read here may be open to all, and only of oneself
+account_login          -           200    302       302     302     302     302           200
+account_logout         -           302    200/302   200/302 200/302 200/302 200/302       302
+account_inactive       -           200/405 200/405  200/405 200/405 200/405 200/405       200/405
+account_signup         -           200    302       302     302     302     302           200
+account_reauthenticate -           302    200       200     200     200     200           302
+account_change_password -          302    200       200     200     200     200           302
+account_set_password   -           302    200       200     200     200     200           302
+account_reset_password -           200    200       200     200     200     200           200
+account_reset_password_done -      200/405 200/405  200/405 200/405 200/405 200/405       200/405
+account_reset_password_from_key link 200  200       200     200     200     200           200
+account_reset_password_from_key_done - 200/405 200/405 200/405 200/405 200/405 200/405    200/405
+mfa_index              -           302    200/405   200/405 200/405 200/405 200/405       302
+mfa_authenticate       -           302    302       302     302     302     302           302
+mfa_reauthenticate     -           302    302       302     302     302     302           302
+mfa_activate_totp      -           302    200       200     200     200     200           302
+mfa_deactivate_totp    -           302    404       404     404     404     404           302
+mfa_view_recovery_codes -          302    404/405   404/405 404/405 404/405 404/405       302
+mfa_generate_recovery_codes -      302    200       200     200     200     200           302
+mfa_download_recovery_codes -      302    404       404     404     404     404           302
+mfa_list_webauthn      -           302    200/405   200/405 200/405 200/405 200/405       302
+mfa_add_webauthn       -           302    200       200     200     200     200           302
+mfa_reauthenticate_webauthn -      302    302       302     302     302     302           302
+mfa_remove_webauthn    key         302    404       404     404     404     404           302
+mfa_edit_webauthn      key         302    404       404     404     404     404           302
+usersessions_list      -           302    200/302   200/302 200/302 200/302 200/302       302
+socialaccount_login_cancelled -    200/405 200/405  200/405 200/405 200/405 200/405       200/405
+socialaccount_login_error -        401/405 401/405  401/405 401/405 401/405 401/405       401/405
+socialaccount_signup   -           200    302       302     302     302     302           200
+openid_connect_login   provider    404    404       404     404     404     404           404
+openid_connect_callback provider   404    404       404     404     404     404           404
+
+accounts: people, for the administrator; an offer is also of whom it is made to
+people                 -           302    403       403     403     403     200/405       302
+invite                 -           302    403       403     403     403     200/400       302
+person                 person      302    403       403     403     403     200           302
+set-rights             person      302    403       403     403     403     405/302       302
+switch                 person      302    403       403     403     403     405/302       302
+sign-out               person      302    403       403     403     403     405/302       302
+reset-factor           person      302    403       403     403     403     405/302       302
+invite-again           person      302    403       403     403     403     405/302       302
+view-as                person      302    403       403     403     403     405/302       302
+end-view-as            -           302    405/302   405/302 405/302 405/302 405/302       302
+handover               -           302    403       403     200     403     200/400       302
+accept-handover        offer       302    405/404   405/404 405/302 405/404 405/404       302
+end-handover           offer       302    405/404   405/404 405/302 405/404 405/302       302
+
 environments: what an engine has
 dashboard              staging     302    503/405   404/405 503/405 404/405 503/405       302
 documents              flows       302    503/405   404/405 503/405 404/405 503/405       302
@@ -104,19 +151,16 @@ stop-batch             batch       302    405/403   405/403 405/403 405/403 405/
 
 admin: home and sign-in; marketing lands on its dashboard; 200 also where a form has errors
 index                  -           302    302       302     200/405 200/405 200/405       302
-login                  -           200    302/200   302/200 302/200 302/200 302/200       200
-logout                 -           302    405/200   405/200 405/200 405/200 405/200       302
-password_change        -           302    200       200     200     200     200           302
+login                  -           302    302       302     302     302     302           302
+logout                 -           302    405/302   405/302 405/302 405/302 405/302       302
+password_change        -           302    302       302     302     302     302           302
 password_change_done   -           302    200/405   200/405 200/405 200/405 200/405       302
 jsi18n                 -           302    200/405   200/405 200/405 200/405 200/405       302
 search                 -           302    404       404     404     404     404           302
 (?P<url>.*)$           any         302    404       404     404     404     404           302
 
 admin: set-up; 403 to all others, whether or not the thing exists
-app_list               app         302    404       404     404     404     200           302
-accounts_user_changelist -         302    403       403     403     403     200           302
-accounts_user_add      -           302    403       403     403     403     200           302
-accounts_user_change   person      302    403       403     403     403     200/302       302
+app_list               app         302    200/405   200/405 200/405 200/405 200/405       302
 environments_cluster_changelist -  302    403       403     403     403     200           302
 environments_cluster_add -         302    403       403     403     403     200           302
 environments_cluster_change cluster 302   403       403     403     403     200           302
@@ -132,6 +176,25 @@ LEFT_OUT: Final = {
     "delete": "nothing is deleted",
     "toggle_sidebar": "this Unfold has it not",
 }
+# Open to whoever comes: the door, and what stands beside it.
+OPEN: Final = frozenset(
+    {
+        "account_login",
+        "account_inactive",
+        "account_signup",
+        "account_reset_password",
+        "account_reset_password_done",
+        "account_reset_password_from_key",
+        "account_reset_password_from_key_done",
+        "socialaccount_login_cancelled",
+        "socialaccount_login_error",
+        "socialaccount_signup",
+        "openid_connect_login",
+        "openid_connect_callback",
+    }
+)
+# A GET of these keeps a secret or a challenge in the session of who asks, and nothing else.
+KEEP_A_CHALLENGE: Final = frozenset({"mfa_activate_totp", "mfa_add_webauthn"})
 _TWO = f"before={HERE}-staging:1&after={HERE}-staging:2"
 QUERIES: Final = {
     "promotion:document": "?id=f1",

@@ -87,7 +87,7 @@ def test_what_is_not_allowed_says_who_can_help(admin: User) -> None:
 
 def test_a_form_without_its_token_says_what_to_do(admin: User) -> None:
     client = Client(enforce_csrf_checks=True)
-    answer = client.post(reverse("admin:login"), {"username": CANARY}, secure=True)
+    answer = client.post(reverse("account_login"), {"username": CANARY}, secure=True)
     assert answer.status_code == 403
     assert CANARY not in answer.content.decode()
     check(answer.content.decode(), errors.STALE_FORM)

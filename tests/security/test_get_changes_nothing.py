@@ -136,7 +136,7 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
         "cluster": [[staging.cluster.pk]],
         "environment": [[staging.pk]],
         "person": [[people.qa.user.pk]],
-        "app": [["accounts"]],
+        "app": [["environments"]],
     }
 
 
@@ -236,6 +236,7 @@ def test_no_get_changes_anything_where_the_database_lost_what_is_live(
     found: Survey = survey(writer_for(adopted), adopted)
     assert found.due
     only = {"production": lived["production"], "staging": lived["staging"], "-": [[]]}
+    engine.request("POST", "/_all/_refresh", params={"expand_wildcards": "all"})
     before = engine_state(engine)
     looked = look(only, people, engine, request)
     assert engine_state(engine) == before

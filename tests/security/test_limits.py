@@ -72,7 +72,7 @@ def test_a_large_form_is_refused(client: Client) -> None:
 def test_nobody_has_to_sign_in_to_be_refused_what_is_too_large(plain_static_files: None) -> None:
     """Files are else kept on the disk, before it is asked who sends them."""
     nobody = Client(enforce_csrf_checks=True)
-    for path in (reverse("admin:login"), "/", "/nowhere/"):
+    for path in (reverse("account_login"), "/", "/nowhere/"):
         file = SimpleUploadedFile("a.yaml", b"#" * LARGEST_BODY)
         is_page(nobody.post(path, {"tests": file}, secure=True), TOO_MUCH, 413)
 

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.audit import system_actor
-from accounts.models import User
+from accounts.models import Handover, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.models import Cluster, Environment
@@ -77,6 +77,10 @@ def made_world() -> Iterator[World]:
         writer = create_user(system_actor(), username="writer", role=Role.QA, password=PASSWORD)
         here, elsewhere = _pipeline(HERE, writer), _pipeline(ELSEWHERE, writer)
         world = World(_people(), here, elsewhere)
+        offer = Handover.objects.create(
+            offered_by=world.people[ADMINISTRATOR], offered_to=world.people["qa"]
+        )
+        here["offer"] = [offer.pk]
         disabled = world.people[DISABLED]
         for name, user in world.people.items():
             world._cookies[name] = enter(user).cookies if user is not None else {}
@@ -171,9 +175,12 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         "cluster": [cluster.pk],
         "environment": [staging.pk],
         "person": [person.pk],
-        # The other app's address is that of the list of environments.
-        "app": ["accounts"],
+        # Its address is that of our own list of environments, which comes first.
+        "app": ["environments"],
         "any": ["no/such/page"],
+        "link": ["1", "no-key"],
+        "key": [1],
+        "provider": ["sso"],
     }
 
 
