@@ -77,8 +77,8 @@ class Visit:
 def visits(client: Client, admin: User) -> Iterator[Visit]:
     """Send secrets along through success, refusal, absence and failure."""
     client.raise_request_exception = False
-    head = {"authorization": f"Bearer {HEADER}", "referer": "https://testserver/account/login/"}
-    sign_in = reverse("account_login")
+    head = {"authorization": f"Bearer {HEADER}", "referer": "https://testserver/login/"}
+    sign_in = reverse(console.LOGIN_URL)
 
     def get(path: str, **more: str) -> Any:
         return client.get(path, secure=True, headers=head | more)
@@ -106,7 +106,7 @@ def visits(client: Client, admin: User) -> Iterator[Visit]:
         get("/nowhere/"),
         get(reverse("environments:dashboard", args=["production"])),
         post("/broken/", password=POSTED),
-        get("/account/login/", host="elsewhere.example"),
+        get("/login/", host="elsewhere.example"),
     ]
     for answer in answers:
         held = tuple(cookie.value for cookie in client.cookies.values() if len(cookie.value) > 8)

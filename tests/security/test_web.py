@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings as console
@@ -59,6 +60,7 @@ def client(admin: User, plain_static_files: None) -> Client:
         ("host:/", 400),
         ("host:http:/", 400),
         ("nobody:/audit/", 302),
+        ("nobody:/login/", 302),
         ("nobody:/account/login/", 200),
         ("post:/audit/", 405),
         ("csrf:/audit/", 403),
@@ -111,7 +113,7 @@ def test_cookies_go_over_https_alone_and_no_script_reads_them(
 def test_a_host_that_is_not_ours_gets_400_and_is_not_repeated(
     client: Client, host: str, secure: bool
 ) -> None:
-    for path in ("/", "/account/login/", "/audit", "/static/console/none.css"):
+    for path in ("/", reverse(console.LOGIN_URL), "/audit", "/static/console/none.css"):
         answer = client.get(path, secure=secure, headers={"host": host})
         if "static" in path and secure:
             # Files that are there are no secret, and those that are not are a page like others.
@@ -148,18 +150,17 @@ def leads_outside(location: str) -> bool:
 @pytest.mark.parametrize("target", OUTSIDE)
 def test_signing_in_leads_nowhere_else(admin: User, target: str, plain_static_files: None) -> None:
     """Neither the form nor whoever is signed in already is sent on to another site."""
-    for name in ("next", "back", "url", "redirect", "return_to"):
-        page = Client().get(reverse("account_login"), {name: target}, secure=True)
-        assert page.status_code in {200, 302}
-        assert not leads_outside(page.headers.get("Location", ""))
     words = {"username": "a", "login": "a", "password": "a long enough phrase 7", "next": target}
-    for client in (Client(), enter(admin)):
-        path = f"{reverse('account_login')}?next={target}"
-        for answer in (
-            client.post(path, words, secure=True),
-            client.get(path, secure=True),
-        ):
-            assert not leads_outside(answer.headers.get("Location", ""))
+    for sign_in in (reverse("admin:login"), reverse(console.LOGIN_URL)):
+        for name in ("next", "back", "url", "redirect", "return_to"):
+            page = Client().get(sign_in, {name: target}, secure=True)
+            assert page.status_code in {200, 302}
+            assert not leads_outside(page.headers.get("Location", ""))
+        for client in (Client(), enter(admin)):
+            path = f"{sign_in}?{urlencode({'next': target})}"
+            for answer in (client.post(path, words, secure=True), client.get(path, secure=True)):
+                assert answer.status_code in {200, 302}
+                assert not leads_outside(answer.headers.get("Location", ""))
 
 
 @pytest.mark.parametrize("path", ["//evil.example", "//evil.example/..", "/%5Cevil.example/x"])
