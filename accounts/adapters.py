@@ -5,18 +5,21 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.audit import record, stranger_actor
 from accounts.crypto import decrypt, encrypt
 from accounts.mail import is_configured
 from accounts.models import AuditEvent, User
-from accounts.recent import confirmed_recently, needs_second_factor
+from accounts.recent import came_recently, confirmed_recently, needs_second_factor
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+SINGLE_SIGN_ON = "single_sign_on"
 LOCKED_OUT = "Too many attempts failed. Sign-in to this account waits for a few minutes."
 
 
@@ -31,7 +34,24 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        return not confirmed_recently(self.request)
+        if confirmed_recently(self.request):
+            return False
+        # Who has nothing else to prove it with comes by single sign-on again.
+        methods = self.get_reauthentication_methods(self.request.user)
+        by_sign_on = [one["id"] for one in methods] == [SINGLE_SIGN_ON]
+        return not (by_sign_on and came_recently(self.request))
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Return how a person proves who they are: by single sign-on where there is nothing else.
+
+        Without it, nobody who came so could set up a first second factor.
+        """
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if methods or not settings.OIDC_ISSUER or not _by_single_sign_on(user):
+            return methods
+        way = reverse("openid_connect_login", kwargs={"provider_id": "sso"})
+        words = f"Sign in with {settings.OIDC_NAME} again"
+        return [{"id": SINGLE_SIGN_ON, "description": words, "url": way}]
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:
@@ -47,15 +67,20 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         self, user: AbstractBaseUser, email: str, context: dict[str, Any]
     ) -> None:
         """Send it, but not where a single sign-on keeps the password."""
-        from allauth.socialaccount.models import SocialAccount
-
-        if not SocialAccount.objects.filter(user=user).exists():
+        if not _by_single_sign_on(user):
             super().send_password_reset_mail(user, email, context)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send it, where mail can be sent."""
         if is_configured():
             super().send_mail(template_prefix, email, context)
+
+
+def _by_single_sign_on(user: Any) -> bool:
+    # The library asks for this module before its models are there.
+    from allauth.socialaccount.models import SocialAccount
+
+    return bool(SocialAccount.objects.filter(user=user).exists())
 
 
 def _refused(request: HttpRequest, credentials: dict[str, Any], reason: str) -> None:

@@ -19,7 +19,14 @@ from accounts.view_as import target_of
 Answer = Callable[[HttpRequest], HttpResponse]
 # What one may open to prove a second factor; and to set one up, where there is none yet.
 _DOOR: Final = frozenset(
-    {"account_logout", "admin:logout", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+    {
+        "account_logout",
+        "admin:logout",
+        "mfa_reauthenticate",
+        "mfa_reauthenticate_webauthn",
+        "openid_connect_login",
+        "openid_connect_callback",
+    }
 )
 _SET_UP: Final = _DOOR | {
     "account_reauthenticate",

@@ -43,6 +43,15 @@ def confirmed_recently(request: HttpRequest) -> bool:
     return bool(times) and time.time() - max(times) < settings.REAUTHENTICATION_SECONDS
 
 
+def came_recently(request: HttpRequest) -> bool:
+    """Answer whether the person came by single sign-on within `REAUTHENTICATION_SECONDS`.
+
+    It proves less than `confirmed_recently`, and is enough only where there is nothing else yet.
+    """
+    times = [float(one["at"]) for one in _records(request) if one.get("method") == "socialaccount"]
+    return bool(times) and time.time() - max(times) < (settings.REAUTHENTICATION_SECONDS or 300)
+
+
 def used_second_factor(request: HttpRequest) -> bool:
     """Answer whether this session was proved by a second factor.
 

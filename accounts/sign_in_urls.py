@@ -4,14 +4,13 @@ Nobody signs up or changes an address of mail here, and identities are connected
 """
 
 from allauth.account import views
-from allauth.socialaccount import views as social
-from allauth.socialaccount.providers.openid_connect import views as openid
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import include, path, re_path
 
+from accounts import single_sign_on_views as single_sign_on
 from accounts.web import signed_in
 
 
@@ -52,10 +51,10 @@ urlpatterns = [
     ),
     path("2fa/", include("allauth.mfa.urls")),
     path("sessions/", include("allauth.usersessions.urls")),
-    path("sso/cancelled/", social.login_cancelled, name="socialaccount_login_cancelled"),
-    path("sso/error/", social.login_error, name="socialaccount_login_error"),
-    # They are named by the library, and lead nowhere here.
+    # It is named by the library, and leads nowhere here.
     path("sso/signup/", views.signup, name="socialaccount_signup"),
-    path("sso/<slug:provider_id>/login/", openid.login, name="openid_connect_login"),
-    path("sso/<slug:provider_id>/callback/", openid.callback, name="openid_connect_callback"),
+    path("sso/<slug:provider_id>/login/", single_sign_on.start, name="openid_connect_login"),
+    path(
+        "sso/<slug:provider_id>/callback/", single_sign_on.callback, name="openid_connect_callback"
+    ),
 ]

@@ -190,6 +190,8 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "reset_password": "10/m/ip,3/h/key",
     "reauthenticate": "10/m/user",
+    # To the provider and back again are two.
+    "single_sign_on": "60/m/ip",
 }
 
 MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
@@ -202,19 +204,28 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True
 # A browser has keys only for a host over TLS, or for localhost.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or DEMO
 
+
+def roles_of(given: str) -> tuple[str, str]:
+    """Return the value of a claim and the role that it gives; a check says what is no role."""
+    value, _, role = given.rpartition("=")
+    return value.strip(), role.strip()
+
+
 # Single sign-on by OpenID Connect, where an issuer is set. OIDC_ROLES gives the roles of the
 # console to values of a claim, such as `tracardi-qa=qa,tracardi-marketing=marketing`.
 OIDC_ISSUER = env.str("OIDC_ISSUER", default="").rstrip("/")
 OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
 OIDC_ROLE_CLAIM = env.str("OIDC_ROLE_CLAIM", default="roles")
-OIDC_ROLES = env.dict("OIDC_ROLES", default={})
+OIDC_ROLES = dict(roles_of(one) for one in env.list("OIDC_ROLES", default=[]))
+OIDC_SCOPES = env.str("OIDC_SCOPES", default="openid profile email").split()
 # Whether the provider asks everybody for a second factor: the console then asks for none itself.
 SSO_HAS_SECOND_FACTOR = env.bool("SSO_HAS_SECOND_FACTOR", default=False)
 SOCIALACCOUNT_ADAPTER = "accounts.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_LOGIN_ON_GET = False
-SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
+# Of each answer of the provider, of which a sign-in needs four.
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = ""
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
@@ -225,7 +236,7 @@ SOCIALACCOUNT_PROVIDERS = {
                 "name": OIDC_NAME,
                 "client_id": env.str("OIDC_CLIENT_ID"),
                 "secret": env.str("OIDC_CLIENT_SECRET"),
-                "settings": {"server_url": OIDC_ISSUER},
+                "settings": {"server_url": OIDC_ISSUER, "scope": OIDC_SCOPES},
             }
         ]
         if OIDC_ISSUER
