@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.db.models.signals import post_migrate
 
 
@@ -24,9 +25,10 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.apps import apps
 
-        from accounts import hooks
+        from accounts import checks, hooks
 
         hooks.connect()
+        register(checks.check_single_sign_on)
         # The verbs are permissions of Environment, made when that app has been migrated.
         post_migrate.connect(
             _sync_after_migrate,
