@@ -199,7 +199,7 @@ class OpenIDAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
             )
         except jwt.PyJWTError as error:
             raise ProviderError(f"id token: {type(error).__name__}.") from None
-        if not claims["sub"]:
+        if not claims["sub"] or not claims["sub"].isprintable():
             raise ProviderError("id token: it names nobody.")
         if claims.get("azp", client_id) != client_id:
             raise ProviderError("id token: it was made for another application.")

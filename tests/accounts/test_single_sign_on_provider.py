@@ -37,6 +37,7 @@ TROUBLES = [
     (Trouble.WRONG_NONCE, 403, NOT_TRUSTED, "id token: it is of another sign-in."),
     (Trouble.NO_NONCE, 403, NOT_TRUSTED, "id token: it is of another sign-in."),
     (Trouble.NO_SUBJECT, 403, NOT_TRUSTED, "id token: it names nobody."),
+    (Trouble.UNPRINTABLE_SUBJECT, 403, NOT_TRUSTED, "id token: it names nobody."),
     (Trouble.NO_ID_TOKEN, 403, NOT_TRUSTED, "token: there is no id_token."),
     (Trouble.NOT_A_TOKEN, 403, NOT_TRUSTED, "id token: DecodeError."),
     (Trouble.OTHER_PERSON, 403, NOT_TRUSTED, "userinfo: it is about another person"),

@@ -71,3 +71,33 @@ def test_a_client_that_is_not_set_is_named(name: str) -> None:
 def test_plain_http_is_for_this_machine_alone() -> None:
     for host in ("localhost:8080", "127.0.0.2:8080", "[::1]:8080"):
         assert check(OIDC_ISSUER=f"http://{host}/realms/shop").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "origins"),
+    [
+        ({}, ["https://login.example.com"]),
+        ({"OIDC_ORIGINS": "https://a.example.com,https://b.example.com"}, None),
+        ({"OIDC_ORIGINS": ""}, []),
+        ({"OIDC_ISSUER": "-"}, []),
+    ],
+)
+def test_forms_lead_to_the_issuer_or_where_the_settings_say(
+    changed: dict[str, str], origins: list[str] | None
+) -> None:
+    given = {name: value for name, value in {**RIGHT, **changed}.items() if value != "-"}
+    show = (
+        "from tracardi_console import settings as s;"
+        "print(*s.CONTENT_SECURITY_POLICY['DIRECTIVES']['form-action'])"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", show],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **given},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    wanted = changed["OIDC_ORIGINS"].split(",") if origins is None else origins
+    assert done.stdout.split() == ["'self'", *wanted]

@@ -182,6 +182,8 @@ class Provider:
                 del claims["nonce"]
             case Trouble.NO_SUBJECT:
                 claims["sub"] = ""
+            case Trouble.UNPRINTABLE_SUBJECT:
+                claims["sub"] = "quinn\x00"
             case Trouble.NOT_A_TOKEN:
                 return "no.token"
             case Trouble.NO_SIGNATURE:

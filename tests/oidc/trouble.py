@@ -21,6 +21,7 @@ class Trouble(StrEnum):
     WRONG_NONCE = auto()
     NO_NONCE = auto()
     NO_SUBJECT = auto()
+    UNPRINTABLE_SUBJECT = auto()
     NO_ID_TOKEN = auto()
     NOT_A_TOKEN = auto()
     # In what else it answers.
