@@ -53,11 +53,9 @@ mfa_reauthenticate_webauthn -      302    302       302     302     302     302 
 mfa_remove_webauthn    key         302    404       404     404     404     404           302
 mfa_edit_webauthn      key         302    404       404     404     404     404           302
 usersessions_list      -           302    200/302   200/302 200/302 200/302 200/302       302
-socialaccount_login_cancelled -    200/405 200/405  200/405 200/405 200/405 200/405       200/405
-socialaccount_login_error -        401/405 401/405  401/405 401/405 401/405 401/405       401/405
 socialaccount_signup   -           200    302       302     302     302     302           200
 openid_connect_login   provider    404    404       404     404     404     404           404
-openid_connect_callback provider   404    404       404     404     404     404           404
+openid_connect_callback provider    404/405  404/405  404/405  404/405 404/405 404/405     404/405
 
 accounts: people, for the administrator; an offer is also of whom it is made to
 people                 -           302    403       403     403     403     200/405       302
@@ -186,8 +184,6 @@ OPEN: Final = frozenset(
         "account_reset_password_done",
         "account_reset_password_from_key",
         "account_reset_password_from_key_done",
-        "socialaccount_login_cancelled",
-        "socialaccount_login_error",
         "socialaccount_signup",
         "openid_connect_login",
         "openid_connect_callback",

@@ -220,10 +220,11 @@ def test_no_change_is_taken_without_the_token(admin: User, plain_static_files: N
     prove(client, admin)
     assert len(paths()) > 90
     for path in paths():
-        for verb in (client.post, client.put, client.patch, client.delete):
-            answer = verb(path, secure=True)
-            assert answer.status_code == 403, path
-            assert STALE_FORM.what in answer.content.decode(), path
+        answer = client.post(path, secure=True)
+        assert answer.status_code == 403, path
+        assert STALE_FORM.what in answer.content.decode(), path
+        for verb in (client.put, client.patch, client.delete):
+            assert verb(path, secure=True).status_code == 405, path
 
 
 def test_no_page_leaves_the_token_out() -> None:

@@ -77,9 +77,10 @@ def made_world() -> Iterator[World]:
         writer = create_user(system_actor(), username="writer", role=Role.QA, password=PASSWORD)
         here, elsewhere = _pipeline(HERE, writer), _pipeline(ELSEWHERE, writer)
         world = World(_people(), here, elsewhere)
-        offer = Handover.objects.create(
-            offered_by=world.people[ADMINISTRATOR], offered_to=world.people["qa"]
-        )
+        administrator, qa = world.people[ADMINISTRATOR], world.people["qa"]
+        assert administrator is not None
+        assert qa is not None
+        offer = Handover.objects.create(offered_by=administrator, offered_to=qa)
         here["offer"] = [offer.pk]
         disabled = world.people[DISABLED]
         for name, user in world.people.items():
