@@ -6,7 +6,7 @@ from typing import Any, Final
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from accounts.models import User
@@ -20,9 +20,8 @@ def client_address(request: HttpRequest) -> str | None:
     """Return the address that a request came from, past the proxies that `PROXIES` counts."""
     try:
         return str(get_adapter(request).get_client_ip(request))
-    except (ImproperlyConfigured, PermissionDenied):
-        # A caller who went around the proxy.
-        return request.META.get("REMOTE_ADDR") or None
+    except PermissionDenied:
+        return None
 
 
 def _records(request: HttpRequest) -> list[dict[str, Any]]:

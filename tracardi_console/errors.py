@@ -56,6 +56,11 @@ MISSING: Final = Words(
     "What you look for does not exist, or your account may not see it.",
     "Check the address, or begin at Home.",
 )
+TOO_OFTEN: Final = Words(
+    "Too many attempts",
+    "This was asked for too often from where you are. Nothing was changed.",
+    "Wait for a minute, then try again.",
+)
 BROKEN: Final = Words(
     "Something went wrong",
     "The console met an error of its own. Whether what you asked for was done is not known.",
@@ -89,6 +94,11 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that another site may have sent."""
     return _page(request, 403, STALE_FORM)
+
+
+def too_often(request: HttpRequest) -> HttpResponse:
+    """Answer what a limit of attempts holds up; django-allauth asks for it."""
+    return _page(request, 429, TOO_OFTEN)
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -9,6 +9,7 @@ from tracardi_console.audit import audit, export_audit
 handler400 = "tracardi_console.errors.bad_request"
 handler403 = "tracardi_console.errors.permission_denied"
 handler404 = "tracardi_console.errors.page_not_found"
+handler429 = "tracardi_console.errors.too_often"
 handler500 = "tracardi_console.errors.server_error"
 
 urlpatterns = [

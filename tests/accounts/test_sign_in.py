@@ -283,3 +283,53 @@ def test_the_first_page_of_an_empty_console_names_no_default_password(
     assert "manage.py create_admin" in page
     assert "none has a default password" in page
     assert User.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "203.0.113.9", "192.0.2.1"),
+        (1, "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+        (2, "203.0.113.9, 198.51.100.7", "203.0.113.9"),
+        (1, "", "192.0.2.1"),
+        # Around the proxies: what the connection says, and no error of the server.
+        (2, "203.0.113.9", "192.0.2.1"),
+    ],
+)
+def test_just_so_many_proxies_are_believed(
+    cast: Cast, settings: Settings, proxies: int, forwarded: str, address: str
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    headers = {"x-forwarded-proto": "https", "x-forwarded-for": forwarded}
+    client = Client(headers=headers, REMOTE_ADDR="192.0.2.1")
+    assert sign_in(client, cast.marketing).status_code == 302
+    assert AuditEvent.objects.get(action="account.signed-in").address == address
+
+
+def test_attempts_from_one_address_are_held_up_in_the_consoles_words(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"login": "2/m/ip"}
+    for _ in range(2):
+        assert sign_in(stranger(), cast.marketing, "wrong").status_code == 200
+    answer = sign_in(stranger(), cast.marketing)
+    assert (answer.status_code, "Too many attempts" in answer.content.decode()) == (429, True)
+    # The page itself stays open.
+    assert stranger().get(reverse("account_login"), secure=True).status_code == 200
+
+
+def test_a_mail_server_that_is_down_is_no_error_of_a_page(
+    cast: Cast, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MAIL_CONFIGURED = True
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    for address in (cast.marketing.email, "nobody@example.com"):
+        data = {"email": address}
+        answer = stranger().post(reverse("account_reset_password"), data, secure=True)
+        assert answer.headers["Location"] == reverse("account_reset_password_done")
+    assert "mail not sent" in caplog.text
+    data = {"username": "nina", "email": "nina@example.com", "role": "qa", "step": "send"}
+    page = enter(cast.admin).post(reverse("accounts:invite"), data, secure=True)
+    assert "The mail server did not take the mail" in page.content.decode()
+    assert "reset/key" in page.content.decode()
