@@ -8,6 +8,8 @@ from accounts.models import User
 from accounts.people import GIVEN, environments
 from accounts.roles import Role
 
+# More digits than the key of a row has in any database.
+LONGEST_KEY = 18
 ROLES = [(role.value, role.value if role is Role.MARKETING else "QA") for role in GIVEN]
 
 
@@ -22,6 +24,13 @@ class EnvironmentsField(forms.ModelMultipleChoiceField):  # type: ignore[type-ar
             label="Environments",
             **kwargs,
         )
+
+    def clean(self, value: Any) -> Any:
+        """Return the environments; a key that no database holds names none."""
+        if any(len(str(one)) > LONGEST_KEY for one in value or ()):
+            message = self.error_messages["invalid_pk_value"] % {"pk": "That"}
+            raise forms.ValidationError(message, code="invalid_pk_value")
+        return super().clean(value)
 
 
 class NamesForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -22,6 +22,8 @@ MOST: Final = 10_000
 
 # Documents of one resource that the way of an event is drawn from.
 MOST_ON_WAY: Final = 1_000
+# In bytes, as engines refuse to write a longer one; asked for, it is an error of theirs.
+LONGEST_ID: Final = 512
 _FLOWS_AT_ONCE: Final = 50
 _GRAPHS: Final = ["draft", "production", "backup"]
 
@@ -75,6 +77,8 @@ def document(
     Raises:
         environments.elastic.ElasticError: the cluster refused, or does not answer.
     """
+    if not _is_id(doc_id):
+        return None
     alias = quote(environment.naming.alias(resource.name))
     path = f"/{alias}/_source/{quote(doc_id, safe='')}"
     try:
@@ -89,6 +93,14 @@ def document(
         return masked(resource.name, kept)
     except DocumentError as error:
         return {"unreadable": str(error)}
+
+
+def _is_id(doc_id: str) -> bool:
+    """Answer whether an engine can hold a document of this id: it is UTF-8, and no longer."""
+    try:
+        return len(doc_id.encode()) <= LONGEST_ID
+    except UnicodeEncodeError:
+        return False
 
 
 @dataclass(frozen=True)

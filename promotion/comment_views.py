@@ -115,7 +115,8 @@ def _part(request: HttpRequest, build: Build) -> _Part:
         except PromotionError as error:
             raise Http404 from error
     place = request.GET.get("place", "")
-    if entry is None or len(doc_id) > 512 or len(place) > 500:
+    # PostgreSQL keeps no NUL in a text.
+    if entry is None or len(doc_id) > 512 or len(place) > 500 or "\0" in place:
         raise Http404
     return _Part(name, doc_id, entry.title, place)
 

@@ -77,7 +77,9 @@ class ReviewForm(forms.Form):
             return []
         fresh = self.data.get("checklist") == str(self.asked.version)
         given = self.data.getlist("ticked") if fresh and isinstance(self.data, QueryDict) else []
-        return self.asked.answers([int(place) for place in given if place.isdecimal()])
+        return self.asked.answers(
+            [place for place in range(len(self.asked.items)) if str(place) in given]
+        )
 
     def boxes(self) -> list[dict[str, Any]]:
         """Return a check box for each warning, for a page."""

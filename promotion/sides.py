@@ -85,10 +85,11 @@ def split(ref: str) -> tuple[str, str]:
     """
     slug, colon, which = ref.rpartition(":")
     number = which.removeprefix(GENERATION)
-    if not colon or not slug or not (which in {NOW, LIVE} or number.isdecimal()):
+    is_number = number.isascii() and number.isdecimal() and len(number) < 10
+    if not colon or not slug or not (which in {NOW, LIVE} or is_number):
         raise RuleBroken(
-            f"{ref!r} names nothing that can be compared. Write an environment's short name and, "
-            "behind a colon, a build's number, or g and a generation's, or live, or now: "
+            f"{ref[:200]!r} names nothing that can be compared. Write an environment's short name "
+            "and, behind a colon, a build's number, or g and a generation's, or live, or now: "
             "staging:12, production:g7, production:live."
         )
     return slug, which

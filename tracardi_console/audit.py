@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
@@ -29,16 +30,24 @@ _FILTERS: Final = (
 _SEARCHED: Final = ("actor_name", "action", "object_label", "environment_label", "reason")
 FORMATS: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 COLUMNS: Final = (*FIELDS, "digest")
+# Beside the first and the last day of all there is none, in any time zone.
+_DAYS: Final = (MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(9000, 1, 1)))
 
 
 class AuditFilterForm(FilterForm):
     """The filters of the trail; days are whole ones in the console's time zone."""
 
     since = forms.DateField(
-        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label="From",
+        required=False,
+        validators=_DAYS,
+        widget=forms.DateInput(attrs={"type": "date"}),
     )
     until = forms.DateField(
-        label="To", required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label="To",
+        required=False,
+        validators=_DAYS,
+        widget=forms.DateInput(attrs={"type": "date"}),
     )
     # One click or command; a link of the page sets it.
     group = forms.UUIDField(required=False, widget=forms.HiddenInput)

@@ -86,6 +86,13 @@ def test_a_document_that_is_not_there_is_a_404(marketing: Client, staging: Envir
     assert page(marketing, "document", staging.slug, "flow", "nobody")[0] == 404
 
 
+@pytest.mark.parametrize("doc_id", ["9" * 5000, "é" * 257, ".", "..", "%2e%2e", "a\0b"])
+def test_an_id_that_no_engine_holds_is_a_404_and_no_trouble_with_the_engine(
+    marketing: Client, staging: Environment, doc_id: str
+) -> None:
+    assert page(marketing, "document", staging.slug, "segment", doc_id)[0] == 404
+
+
 def test_a_flow_is_shown_as_its_picture_with_its_nodes_settings(
     marketing: Client, staging: Environment
 ) -> None:
