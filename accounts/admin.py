@@ -11,9 +11,6 @@ from accounts.roles import Verb
 
 # The audit trail is the history here, and nothing is deleted.
 UNUSED = ("_history", "_delete")
-# Digits: a longer number is an error of the database, where it is looked for among others.
-LONGEST_KEY = 18
-
 
 class PolicyAdmin(ModelAdmin):  # type: ignore[misc]
     """An admin page that asks the policy, records each change, and deletes nothing."""

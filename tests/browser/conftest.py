@@ -1,7 +1,8 @@
 """A browser page that fails its test on anything that the content security policy refuses.
 
-Ask for `page` and `live_server`, sign in with `sign_in`, and mark the module with
-`pytest.mark.browser`. What the page did wrong is collected in `problems`.
+Ask for `page` and `live_server`, sign in with `sign_in`, or with `enter_browser` where the
+form does not matter, and mark the module with `pytest.mark.browser`. What the page did wrong is
+collected in `problems`.
 """
 
 import os
@@ -147,6 +148,14 @@ def sign_in(page: Page, live_server: LiveServer, user: User) -> None:
     """Open the console as a person; tests/browser/test_sign_in.py goes through the form."""
     enter_browser(page.context, live_server, user)
     page.goto(f"{live_server}/")
+
+
+def enter_browser(context: BrowserContext, live_server: LiveServer, user: User | None) -> None:
+    """Sign a person in, who is there, without the form: by the cookie of a session."""
+    name = settings.SESSION_COOKIE_NAME
+    value = enter(user).cookies[name].value
+    context.clear_cookies()
+    context.add_cookies([{"name": name, "value": value, "url": str(live_server)}])
 
 
 def settle(page: Page) -> None:

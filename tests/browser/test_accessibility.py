@@ -12,26 +12,13 @@ from pytest_django.live_server_helper import LiveServer
 
 from devtools.axe import script
 from environments.models import Environment
-from promotion.adoption import adopt, run_adopt
-from promotion.drift import check
-from promotion.live import finish
-from promotion.locking import unlock
-from promotion.models import Promotion, Suite, SuiteRun
-from promotion.preparing import prepare
-from promotion.promotions import promote
-from promotion.services import capture
-from promotion.suites import keep_test
+from promotion.models import Promotion, SuiteRun
 from tests.browser.conftest import settle, sign_in
-from tests.factories import (
-    People,
-    approved,
-    put,
-    served,
-)
-from tests.promotion.test_workflows import done, patience, purchase, standin, suite
+from tests.browser.world import lived, patience, ran, standin, suite
+from tests.factories import People, served
 from tests.security.matrix import ROWS
 
-__all__ = ["patience", "standin", "suite"]
+__all__ = ["lived", "patience", "ran", "standin", "suite"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 # Preloading reads style sheets by requests of its own, which the policy is not there for.
 RUN = """() => axe.run({preload: false, resultTypes: ["violations"]}).then((found) =>
@@ -41,44 +28,6 @@ RUN = """() => axe.run({preload: false, resultTypes: ["violations"]}).then((foun
   })))"""
 FILES = {"promotion:receipt", "promotion:export-suite", "export-audit", "admin:jsi18n"}
 COMPARED = "before=staging:1&after=staging:2"
-
-
-@pytest.fixture
-def lived(
-    people: People,
-    staging: Environment,
-    production: Environment,
-) -> People:
-    """The people of a pipeline where one build went live, another waits, and drift is there."""
-    capture(people.qa, staging)
-    run_adopt(adopt(people.admin, production))
-    edit(staging, "rule", "Renamed on staging")
-    edit(staging, "flow", "Flow, renamed")
-    build = approved(people, staging)
-    ready = prepare(build, production)
-    consents = [finding["code"] for finding in ready.consents_due]
-    finish(
-        promote(people.admin, build, production, plan_digest=ready.plan_digest, consents=consents)
-    )
-    edit(staging, "segment", "Renamed since")
-    capture(people.qa, staging)
-    unlock(people.admin, production, "An edit by hand")
-    edit(production, "segment", "Edited by hand")
-    check(production)
-    return people
-
-
-def edit(environment: Environment, resource: str, name: str) -> None:
-    doc_id, raw = sorted(served(environment, resource).items())[0]
-    put(environment, resource, doc_id, json.dumps({**json.loads(raw), "name": name}))
-
-
-@pytest.fixture
-def ran(lived: People, suite: Suite) -> SuiteRun:
-    """A run of workflow tests of which one passed and one did not."""
-    keep_test(lived.qa, suite, purchase("Wrong", segments=["nobody"]), version=2)
-    suite.refresh_from_db()
-    return done(lived, suite)
 
 
 def addresses(environment: Environment, ran: SuiteRun) -> Iterator[str]:

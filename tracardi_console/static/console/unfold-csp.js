@@ -95,3 +95,45 @@ document.addEventListener("alpine:init", () => {
     return { name, value };
   });
 });
+
+/*
+ * Unfold opens its menus by plain elements, which no key reaches: they are made buttons.
+ */
+(() => {
+  // The names of icons are no words for who hears a page.
+  const words = {
+    close: "Close",
+    computer: "Theme",
+    dark_mode: "Theme",
+    dock_to_right: "Side bar",
+    light_mode: "Theme",
+    visibility: "Show the password",
+    visibility_off: "Show the password",
+  };
+  const own = "a[href], button, input, label, select, summary, textarea";
+
+  document.addEventListener("alpine:initialized", () => {
+    for (const one of document.querySelectorAll("[x-on\\:click]")) {
+      if (!one.matches(own) && !one.querySelector(own)) {
+        one.tabIndex = 0;
+        one.setAttribute("role", "button");
+        const name = words[one.textContent.trim()];
+        if (name) {
+          one.setAttribute("aria-label", name);
+        }
+      }
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const one = event.target;
+    if (
+      (event.key === "Enter" || event.key === " ") &&
+      one instanceof Element &&
+      one.matches("[x-on\\:click][role=button]")
+    ) {
+      event.preventDefault();
+      one.click();
+    }
+  });
+})();
