@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
+from environments.visible import visible
+
 # One field's decoded size. Far above any real flow; a bound against gzip bombs.
 MAX_DECODED_BYTES: Final = 64 * 1024 * 1024
 
@@ -162,6 +164,6 @@ def content_digest(resource: str, source: Mapping[str, Any]) -> str:
 
 
 def title(doc_id: str, source: Mapping[str, Any]) -> str:
-    """Return the document's name for people, or its id where it has none."""
+    """Return the document's name for people, or its id where it has none; nothing hides in it."""
     name = source.get("name")
-    return name if isinstance(name, str) and name.strip() else doc_id
+    return visible(name if isinstance(name, str) and name.strip() else doc_id)

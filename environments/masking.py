@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from environments.documents import ENCODED_FIELDS, canonical, decoded
+from environments.visible import visible
 
 MASK: Final = "••••••"
 _TAG_DIGITS: Final = 16
@@ -186,8 +187,8 @@ def tagged(key: bytes) -> Hide:
 
 
 def shown(text: str) -> str:
-    """Return a text as people see it: masks without their tags."""
-    return _TAGGED.sub(MASK, text)
+    """Return a text as people see it: masks without their tags, and nothing that hides."""
+    return visible(_TAGGED.sub(MASK, text))
 
 
 def is_masked(value: object) -> bool:

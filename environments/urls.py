@@ -1,9 +1,18 @@
 """Addresses of the environments' own pages."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from environments import account_views, views
 
+
+class DocumentIdConverter(StringConverter):
+    """An id of a document: it may hold anything, slashes and line breaks too."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(DocumentIdConverter, "document_id")
 app_name = "environments"
 
 urlpatterns = [
@@ -13,9 +22,8 @@ urlpatterns = [
     ),
     path("environment/<slug:slug>/accounts/", account_views.accounts, name="accounts"),
     path("environment/<slug:slug>/way/", views.way, name="way"),
-    # An id may hold slashes.
     path(
-        "environment/<slug:slug>/configuration/<slug:resource>/<path:doc_id>",
+        "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",
         views.document,
         name="document",
     ),

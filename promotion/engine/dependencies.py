@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from environments.links import NOTHING, Link, Links
 from environments.references import SOFT_TARGETS
+from environments.visible import visible
 from promotion.engine.manifest import Entry, Tree
 
 # What one document is called by: its resource and its id.
@@ -132,7 +133,7 @@ class Configuration:
     def title(self, key: Key, otherwise: str = "") -> str:
         """Return a document's title; for one that is not there what it is called otherwise."""
         entry = self.entry(key)
-        return entry.title if entry is not None else otherwise or key[1]
+        return entry.title if entry is not None else visible(otherwise or key[1])
 
     def target(self, link: Link) -> Key:
         """Return what a link leads to, be it there or not. A segment may be named by its alias."""

@@ -6,11 +6,12 @@ call”". Nothing here knows a secret: what it is given is masked.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from environments.documents import ENCODED_FIELDS
 from environments.masking import is_masked, shown
+from environments.visible import visible
 from promotion.engine import flow_words
 from promotion.engine.diff import Change
 from promotion.engine.fields import FieldChange, Path
@@ -63,7 +64,8 @@ def sentences(
             said = [one.path for one in real]
             inner = [one for one in inner if one.path[1:] not in said]
             found += _of_version(version, before.get(version), after.get(version), inner)
-    return [*_plain(real), *_without_echo(found)]
+    everything = [*_plain(real), *_without_echo(found)]
+    return [replace(one, text=visible(one.text)) for one in everything]
 
 
 def _of_version(
@@ -155,7 +157,7 @@ def label(path: Path, skip: int = 0) -> str:
             found += f" {int(step[1:-1].removeprefix('was ')) + 1}"
         else:
             found += f" / {step}" if found else step
-    return found.strip()
+    return visible(found.strip())
 
 
 def words_of(value: object) -> str:
