@@ -17,10 +17,14 @@ AT_ONCE := tests/races/test_at_once.py tests/races/test_rights.py tests/accounts
 WORKFLOWS := tests/engine/test_workflow.py tests/engine/test_coverage.py tests/engine/test_run_diff.py \
 	tests/promotion/test_workflows.py tests/promotion/test_suite_files.py tests/promotion/test_smoke.py \
 	tests/console/test_suite_pages.py tests/browser/test_suites.py tests/devtools/test_standin.py
+# All that is of who may do what, of the audit trail, and of what a browser is told or fed.
+SECURITY := tests/security tests/accounts tests/browser/test_every_page.py tests/browser/test_payloads.py \
+	tests/browser/test_typed_payloads.py tests/browser/test_sign_in.py tests/browser/test_single_sign_on.py \
+	tests/browser/test_policy.py
 # What the runs of one target tried, added up.
 TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-postgres test-engines bench lint audit format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-security test-postgres test-engines bench lint audit format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -89,6 +93,9 @@ test-faults: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Crashes, races
 
 test-workflows: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Workflow tests alone, and one line of what was tried
 	$(TEST_ENV) $(PYTEST) -p tests.greens $(WORKFLOWS)
+
+test-security: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Rights, audit trail and web security alone, and one line of what was tried
+	$(TEST_ENV) $(PYTEST) -p tests.security.tally $(SECURITY)
 
 test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, races, accounts and rights on PostgreSQL
 	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/accounts tests/security tests/promotion tests/races

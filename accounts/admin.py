@@ -12,6 +12,7 @@ from accounts.roles import Verb
 # The audit trail is the history here, and nothing is deleted.
 UNUSED = ("_history", "_delete")
 
+
 class PolicyAdmin(ModelAdmin):  # type: ignore[misc]
     """An admin page that asks the policy, records each change, and deletes nothing."""
 

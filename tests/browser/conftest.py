@@ -136,14 +136,6 @@ def administrator(live_server: LiveServer, transactional_db: None) -> User:
     )
 
 
-def enter_browser(context: BrowserContext, live_server: LiveServer, user: User) -> None:
-    """Give a browser a session that was proved a moment ago by all factors."""
-    key = enter(user).session.session_key
-    assert key is not None
-    name = settings.SESSION_COOKIE_NAME
-    context.add_cookies([{"name": name, "value": key, "url": live_server.url}])
-
-
 def sign_in(page: Page, live_server: LiveServer, user: User) -> None:
     """Open the console as a person; tests/browser/test_sign_in.py goes through the form."""
     enter_browser(page.context, live_server, user)

@@ -9,8 +9,8 @@ from playwright.sync_api import Dialog, Request
 
 from environments.visible import visible
 from tests.browser.visiting import ADDRESSES, Visitor
-from tests.security.attempts import EXECUTED, PAGES, PAYLOADS, Record
 from tests.security.payloads import Places
+from tests.security.tally import EXECUTED, PAGES, PAYLOADS, Record
 
 # Everything that executed, became an element or an attribute, or leads to where it should not; and
 # what the page says, its title included.

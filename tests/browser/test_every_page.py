@@ -19,8 +19,8 @@ from tests.browser.conftest import enter_browser
 from tests.browser.visiting import Inline, Visitor, expected_policy, policy_of, visitor
 from tests.browser.world import batch, lived, patience, ran, standin, suite, talked
 from tests.factories import People, served
-from tests.security.attempts import PAGES, Record
 from tests.security.matrix import ROWS
+from tests.security.tally import PAGES, Record
 from tests.security.test_matrix import routes
 
 __all__ = ["batch", "lived", "patience", "ran", "standin", "suite", "talked", "visitor"]
@@ -208,7 +208,12 @@ def test_nobody_who_is_not_signed_in_meets_an_error(
     visitor: Visitor, world: World, record_property: Record
 ) -> None:
     # Each leads to the sign-in, also what is not there.
-    for address in (reverse("account_login"), "/", reverse("promotion:builds"), "/nothing-is-here/"):
+    for address in (
+        reverse("account_login"),
+        "/",
+        reverse("promotion:builds"),
+        "/nothing-is-here/",
+    ):
         look(visitor, address, 200)
     record_property(PAGES, visitor.visited)
 

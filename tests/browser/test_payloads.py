@@ -25,9 +25,9 @@ from tests.browser.inspecting import Inspector
 from tests.browser.visiting import Visitor, visitor
 from tests.browser.world import go_live
 from tests.factories import People, put
-from tests.security.attempts import Record
 from tests.security.payloads import Places
 from tests.security.planting import WHOLE, doc_id, documents, whole
+from tests.security.tally import Record
 
 __all__ = ["visitor"]
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import BrowserContext
 from pytest_django.live_server_helper import LiveServer
 
+from accounts.models import User
 from devtools.standin.server import StandIn
 from environments.models import Environment
 from promotion.batch_models import Batch
@@ -24,13 +25,15 @@ from tests.browser.visiting import Visitor, visitor
 from tests.browser.world import edit, go_live, patience, standin
 from tests.factories import People, approved, served
 from tests.promotion.conftest import Ship
-from tests.security.attempts import EXECUTED, PAGES, PAYLOADS, Record
+from tests.security.matrix import ROWS
 from tests.security.payloads import SHORT, Places
-from tests.security.test_matrix import MATRIX
+from tests.security.tally import EXECUTED, PAGES, PAYLOADS, Record
 from tests.security.typed import RAN, joined, keep_tests, name_things, speak
 
 __all__ = ["patience", "standin", "visitor"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# What is downloaded, or asked for by a script.
+NO_PAGES = {"promotion:receipt", "promotion:export-suite", "admin:jsi18n"}
 # What any page asks of its address.
 QUERY = (
     "after",
@@ -90,9 +93,14 @@ def typed(people: People, staging: Environment, standin: StandIn, adopted: Envir
 def about_people(world: World) -> Iterator[str]:
     """Yield the addresses of the pages that show what people wrote."""
     suites = {one.name: one for one in Suite.objects.all()}
-    for model in ("environments_cluster", "environments_environment", "accounts_user"):
+    for model in ("environments_cluster", "environments_environment"):
         yield reverse(f"admin:{model}_changelist")
         yield reverse(f"admin:{model}_changelist") + "?p=1"
+    named = User.objects.filter(username__startswith="named-")
+    yield from (f"{reverse('accounts:people')}?page={page}" for page in range(1, 5))
+    yield from (reverse("accounts:person", args=[one.pk]) for one in named[:3])
+    yield reverse("accounts:invite")
+    yield reverse("accounts:handover")
     yield reverse("admin:environments_environment_add")
     for name in ("environments", "builds", "reviews", "promotions", "batches", "suites", "compare"):
         yield reverse(f"promotion:{name}")
@@ -151,27 +159,27 @@ def test_nothing_that_an_address_carries_runs_on_the_page_that_answers(
     enter_browser(context, live_server, people.admin.user)
     inspector = Inspector(visitor, places, documents=False)
     arguments: dict[str, list[object]] = {
-        "": [],
+        "-": [],
         "staging": ["staging"],
         "production": ["production"],
         "flows": ["staging", "rule"],
         "flow": ["staging", "rule", min(served(staging, "rule"))],
         "build": ["staging", build.number],
         "document": ["staging", build.number, "rule"],
-        "promotion": [Promotion.objects.latest("pk").pk],
+        "went": [Promotion.objects.latest("pk").pk],
         "cluster": [staging.cluster.pk],
         "environment": [staging.pk],
         "person": [people.qa.user.pk if people.qa.user else 0],
     }
     tried = 0
-    for name, (method, kind, _) in sorted(MATRIX.items()):
-        if method != "get" or kind not in arguments or name == "promotion:receipt":
+    for name, row in sorted(ROWS.items()):
+        if not row.is_read or row.thing not in arguments or name in NO_PAGES:
             continue
         query = {}
         for parameter in QUERY:
             query[parameter] = places.text(f"{name} {parameter}", tried % len(SHORT))
             tried += 1
-        inspector.look(f"{reverse(name, args=arguments[kind])}?{urlencode(query)}", None)
+        inspector.look(f"{reverse(name, args=arguments[row.thing])}?{urlencode(query)}", None)
     for which in range(len(SHORT)):
         odd = places.text("an id in a path", which)
         inspector.look(reverse("environments:document", args=["staging", "rule", odd]), None)

@@ -36,6 +36,7 @@ from tests.factories import (
     remove,
 )
 from tests.security.matrix import ROWS
+from tests.security.tally import CANARIES, Record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -217,7 +218,7 @@ COMPARED = (
 
 
 def test_no_page_shows_a_secret_to_any_role(
-    lived: Promotion, people: People, plain_static_files: None
+    lived: Promotion, people: People, plain_static_files: None, record_property: Record
 ) -> None:
     looked = {200: 0, 302: 0, 403: 0, 404: 0}
     for actor in (people.admin, people.qa, people.marketing):
@@ -230,6 +231,7 @@ def test_no_page_shows_a_secret_to_any_role(
             assert not leaks(body), address
             # Nor the tags by which two secrets are told apart.
             assert "••••••·".encode() not in body, address
+    record_property(CANARIES, sum(looked.values()))
     assert looked[200] > 100
 
 
@@ -257,7 +259,9 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def test_no_file_and_no_command_holds_a_secret(lived: Promotion, tmp_path: Path) -> None:
+def test_no_file_and_no_command_holds_a_secret(
+    lived: Promotion, tmp_path: Path, record_property: Record
+) -> None:
     (tmp_path / "PASSPHRASE").write_text("a long passphrase\n")
     for command in COMMANDS:
         out = io.StringIO()
@@ -269,6 +273,7 @@ def test_no_file_and_no_command_holds_a_secret(lived: Promotion, tmp_path: Path)
             assert command[0] in {"drift", "plan"} or not end.code, (command, out.getvalue())
         assert not leaks(out.getvalue().encode()), command
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    record_property(CANARIES, len(files) + len(COMMANDS))
     assert len(files) > 20
     for path in files:
         assert not leaks(path.read_bytes()), path

@@ -14,7 +14,8 @@ from tests.security.matrix import (
     Row,
     read_table,
 )
-from tests.security.tally import CELLS, HOLES
+from tests.security.tally import CELLS, HOLES, ROUTES, Record
+from tests.security.tally import PERSONS as KINDS
 from tests.security.world import (
     ADMINISTRATOR,
     AUDIT,
@@ -48,8 +49,10 @@ def address_of(row: Row, world: World) -> str:
     return f"/{args[0]}" if row.thing == "any" else f"{reverse(row.name, args=args)}{row.query}"
 
 
-def test_every_route_has_a_row_and_every_row_a_route() -> None:
+def test_every_route_has_a_row_and_every_row_a_route(record_property: Record) -> None:
     found = list(routes(get_resolver()))
+    record_property(ROUTES, len(found))
+    record_property(KINDS, len(PERSONS))
     assert sorted(found) == sorted(ROWS)
     assert not [
         name for name in found if name.startswith("admin:") and name.endswith(tuple(LEFT_OUT))
