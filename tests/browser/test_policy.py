@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.urls import include, path
 from playwright.sync_api import Locator, Page, expect
 from pytest_django import Settings
@@ -65,6 +66,8 @@ playground.register(Environment, EnvironmentAdmin)
 playground.register(User, UserAdmin)
 # The side bar leads to the console's own pages.
 urlpatterns = [
+    path(settings.ACCOUNT_PREFIX, include("accounts.sign_in_urls")),
+    path("", include("accounts.urls")),
     path("audit/", audit, name="audit"),
     path("own/", include("environments.urls")),
     path("own/", include("promotion.urls")),
@@ -187,15 +190,15 @@ def test_a_wrong_password_is_answered_in_words(
     page.goto(sign_in_form)
     page.get_by_label("Username").fill(administrator.username)
     page.get_by_label("Password").fill("not the one 81")
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_text("Please enter the correct")).to_be_visible()
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("not correct")).to_be_visible()
 
 
 def test_the_theme_needs_no_inline_style(page: Page, live_server: LiveServer) -> None:
     page.goto(f"{live_server}/login/")
     settle(page)
     assert page.locator("style").count() == 0
-    button = page.get_by_role("button", name="Log in")
+    button = page.get_by_role("button", name="Sign in")
     colour = button.evaluate("(element) => getComputedStyle(element).backgroundColor")
     assert colour not in ("", "rgba(0, 0, 0, 0)")
 

@@ -32,8 +32,8 @@ from tests.security.typed import RAN, joined, keep_tests, name_things, speak
 
 __all__ = ["patience", "standin", "visitor"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-# What is downloaded, or asked for by a script.
-NO_PAGES = {"promotion:receipt", "promotion:export-suite", "admin:jsi18n"}
+# What is downloaded, or asked for by a script; and the one picture that is in its own address.
+NO_PAGES = {"promotion:receipt", "promotion:export-suite", "admin:jsi18n", "mfa_activate_totp"}
 # What any page asks of its address.
 QUERY = (
     "after",

@@ -123,7 +123,7 @@ PARAMETERS: Final = sorted(
 )
 SENT: Final = sorted(
     _source(r'POST\.get(?:list)?\("(\w+)"')
-    | _source(r"\n    (\w+)(?:: \w+)? = forms\.\w+\(")
+    | _source(r"\n    (\w+)(?:: \w+)? = (?:forms\.)?\w*Field\(")
     | {"_save", "_continue", "action"}
 )
 

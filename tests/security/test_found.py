@@ -38,9 +38,11 @@ BUILD = [SIDE, 1]
         ("promotion:comment", "build", "resource=flow&id=f1&place=a%00b", 404),
         ("promotion:comment", "build", f"reply={'9' * 18}", 404),
         ("promotion:suite-run", "run", f"against={'9' * 17}", 200),
-        ("admin:accounts_user_changelist", "-", "id__exact=" + "9" * 30, 200),
-        ("admin:accounts_user_changelist", "-", "q=a%00b", 200),
-        ("admin:accounts_user_changelist", "-", f"p={HUGE}", 200),
+        ("admin:environments_cluster_changelist", "-", "id__exact=" + "9" * 30, 200),
+        ("admin:environments_cluster_changelist", "-", "q=a%00b", 200),
+        ("admin:environments_cluster_changelist", "-", f"p={HUGE}", 200),
+        ("accounts:people", "-", "q=a%00b", 200),
+        ("accounts:people", "-", f"page={HUGE}", 200),
         ("admin:environments_environment_changelist", "-", "cluster__id__exact=" + "9" * 30, 200),
     ],
 )
@@ -56,8 +58,9 @@ def test_an_address_with_rubbish_is_answered(
 @pytest.mark.parametrize(
     ("name", "thing", "query", "data"),
     [
-        ("admin:accounts_user_add", "-", "", {"granted": ["9" * 30]}),
-        ("admin:accounts_user_change", "person", "", {"granted": ["9" * 30, HUGE, "-1", "\0"]}),
+        ("accounts:invite", "-", "", {"environments": ["9" * 30]}),
+        ("accounts:set-rights", "person", "", {"environments": ["9" * 30, HUGE, "-1", "\0"]}),
+        ("accounts:handover", "-", "", {"person": "9" * 30}),
         ("admin:environments_environment_add", "-", "", {}),
         ("admin:environments_environment_add", "-", "", {"cluster": "9" * 30, "kind": "x"}),
         ("promotion:comment", "build", "?resource=flow&id=f1&place=a%00b", {"text": "Why?"}),

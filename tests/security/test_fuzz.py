@@ -68,7 +68,7 @@ def sound(answer: Answer, method: str) -> bool:
 def test_the_fields_of_forms_are_found(forms: FormsByAddress) -> None:
     names = {name for fields in forms.values() for name in fields}
     assert {"verdict", "content", "comment", "lines", "agree", "plan", "text"} <= names
-    assert {"username", "granted", "new_secret", "tenant"} <= names
+    assert {"username", "environments", "new_secret", "tenant"} <= names
     assert len(forms) > 25
     assert {"id", "before", "against", "session", "around", "verdict", "q"} <= set(PARAMETERS)
     assert {"resolved", "reason", "minutes", "version", "ticked", "tests"} <= set(SENT)
