@@ -183,6 +183,19 @@ def _change(
     return asked.answer or HttpResponseRedirect(url)
 
 
+def _reason(request: HttpRequest) -> str:
+    """Return why, in the person's words.
+
+    Raises:
+        PeopleError: they are too long, or hold what no database keeps.
+    """
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        words = " ".join(str(one) for one in form.errors["reason"])
+        raise people.PeopleError(f"The reason: {words} Nothing was changed.")
+    return str(form.cleaned_data["reason"])
+
+
 @people_page
 @require_POST
 def set_rights(request: HttpRequest, pk: int) -> HttpResponse:
@@ -205,15 +218,14 @@ def set_rights(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def switch(request: HttpRequest, pk: int) -> HttpResponse:
     """Switch an account off, or on again."""
-    user, form = get_object_or_404(User, pk=pk), ReasonForm(request.POST)
+    user = get_object_or_404(User, pk=pk)
 
     def act() -> str:
         actor = request_actor(request)
         if request.POST.get("to") == "on":
             people.switch_on(actor, user)
             return f"{user.label} can sign in again."
-        reason = form.cleaned_data["reason"] if form.is_valid() else ""
-        people.switch_off(actor, user, reason=reason)
+        people.switch_off(actor, user, reason=_reason(request))
         return f"{user.label} is switched off, and all sessions have ended."
 
     return _change(request, user, act)
@@ -236,11 +248,10 @@ def sign_out(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def reset_factor(request: HttpRequest, pk: int) -> HttpResponse:
     """Remove a person's second factors."""
-    user, form = get_object_or_404(User, pk=pk), ReasonForm(request.POST)
+    user = get_object_or_404(User, pk=pk)
 
     def act() -> str:
-        reason = form.cleaned_data["reason"] if form.is_valid() else ""
-        people.reset_second_factor(request_actor(request), user, reason=reason)
+        people.reset_second_factor(request_actor(request), user, reason=_reason(request))
         return f"{user.label} sets up a second factor anew at the next sign-in."
 
     return _change(request, user, act)

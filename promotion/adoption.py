@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.audit import Actor, system_actor
+from accounts.authorising import authorise
 from accounts.roles import Verb
 from environments.findings import errors
 from environments.models import Environment
@@ -37,7 +38,7 @@ from promotion.planning import everything, generation_numbers, indices_of, is_ad
 from promotion.preparing import prepare_again
 from promotion.receipts import complete as complete_receipt
 from promotion.receipts import keep_before
-from promotion.services import authorise, keep_build
+from promotion.services import keep_build
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
 

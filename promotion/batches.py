@@ -17,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.audit import Actor, record, system_actor
+from accounts.authorising import NotAllowedError, authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.models import Environment
@@ -26,7 +27,6 @@ from promotion.journal import DEFECT, status_of
 from promotion.live import finish
 from promotion.models import Build
 from promotion.promotions import prepared_for, promote
-from promotion.services import NotAllowedError, authorise
 
 # So many targets are worked on at a time; each takes a thread, and connections of its own.
 PARALLEL: Final = 4

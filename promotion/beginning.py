@@ -7,12 +7,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.audit import Actor, record
+from accounts.authorising import authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.engine.errors import RuleBroken
 from promotion.models import Promotion
-from promotion.services import authorise
 
 RUNNING_ALREADY = (
     "Another promotion of this environment is running. Nothing was changed. Wait until it ends."

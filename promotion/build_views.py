@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.audit import request_actor
+from accounts.authorising import authorise
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
@@ -21,7 +22,7 @@ from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Promotion, Review
 from promotion.preparing import request_preparation
 from promotion.reviewing import WAITING, with_outdated, with_verdict
-from promotion.services import authorise, capture
+from promotion.services import capture
 
 
 def visible_builds(request: HttpRequest) -> QuerySet[Build]:

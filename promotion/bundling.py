@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from accounts.audit import Actor, record
+from accounts.authorising import authorise
 from accounts.crypto import derived_key
 from accounts.models import AuditEvent
 from accounts.roles import Verb
@@ -31,7 +32,7 @@ from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.engine.manifest import Tree, TreeDigests, describe, oid_of
 from promotion.engine.ports import Captured, CapturedResource, Fingerprint
 from promotion.models import Build, Review
-from promotion.services import authorise, keep_build, prepare_if_approved
+from promotion.services import keep_build, prepare_if_approved
 from promotion.store import DatabaseContent
 
 SHORTEST_PASSPHRASE: Final = 12

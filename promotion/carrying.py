@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.audit import Actor, record
+from accounts.authorising import authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.elastic import connect
@@ -22,7 +23,6 @@ from promotion.engine.errors import Conflict, PromotionError, RuleBroken
 from promotion.engine.manifest import Entry, oid_of
 from promotion.engine.ports import Captured
 from promotion.models import Build, Drift
-from promotion.services import authorise
 from promotion.settling import current_drift
 from promotion.staging import StagingWriter
 from promotion.store import DatabaseContent

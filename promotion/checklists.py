@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from accounts.audit import Actor, record
+from accounts.authorising import NotAllowedError, authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.models import Environment
@@ -39,8 +40,6 @@ def change_checklist(
         NotAllowedError: the actor may not.
         RuleBroken: another version came first, or the items are too many, too long or the same.
     """
-    from promotion.services import NotAllowedError, authorise  # it asks this module
-
     authorise(actor, Verb.MANAGE, ACTION, environment)
     if actor.user is None:
         raise NotAllowedError("Only a person changes a checklist. Nothing was changed.")

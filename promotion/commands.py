@@ -10,12 +10,12 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from accounts.audit import command_actor
+from accounts.authorising import NotAllowedError, authorise
 from accounts.models import User
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.engine.errors import LeaseLost, MachineryError, PromotionError, RuleBroken
 from promotion.models import Build, Promotion
-from promotion.services import NotAllowedError, authorise
 from promotion.sides import seen_with
 
 DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3

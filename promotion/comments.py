@@ -6,11 +6,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import Actor, record
+from accounts.authorising import NotAllowedError, authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Comment
-from promotion.services import NotAllowedError, authorise
 
 LONGEST: Final = 4000
 ADDED: Final = "comment.added"

@@ -6,13 +6,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 
+from accounts.authorising import NotAllowedError
 from accounts.confirming import confirm_first
 from accounts.roles import Verb
 from accounts.web import show
 from environments.web import environment_for
 from promotion.engine.errors import PromotionError
 from promotion.models import Build
-from promotion.services import NotAllowedError
 from promotion.sides import Side, seen_with, side, split
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from accounts.audit import Actor
+from accounts.authorising import authorise
 from accounts.roles import Verb
 from environments.findings import Finding
 from environments.models import Environment
@@ -17,7 +18,7 @@ from promotion.engine.errors import RuleBroken
 from promotion.engine.manifest import TreeDigests
 from promotion.engine.ports import Captured, CapturedResource, Fingerprint
 from promotion.models import Build, StoredGeneration
-from promotion.services import authorise, keep_build, prepare_if_approved
+from promotion.services import keep_build, prepare_if_approved
 from promotion.store import DatabaseContent
 
 ACTION: Final = "build.compose"

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from accounts.audit import Actor, record, system_actor
+from accounts.authorising import authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.models import Environment
@@ -22,7 +23,6 @@ from promotion.claim import claimed
 from promotion.engine.errors import PromotionError, RuleBroken
 from promotion.models import StoredGeneration, Unlocking
 from promotion.planning import check_known, writer_for
-from promotion.services import authorise
 from promotion.writer import ClusterWriter
 
 log = structlog.get_logger(__name__)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from accounts.audit import Actor
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
@@ -17,7 +18,7 @@ from promotion.live import go_live
 from promotion.models import Build, Promotion, StoredGeneration
 from promotion.planning import writer_for
 from promotion.preparing import current_preparation, is_live_already, prepare, prepare_again
-from promotion.services import authorise, moved_words
+from promotion.services import moved_words
 
 
 def promote(

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.audit import Actor, system_actor
+from accounts.authorising import authorise
 from accounts.roles import Verb
 from environments.findings import Finding, Severity
 from environments.models import Environment
@@ -26,7 +27,6 @@ from promotion.planning import writer_for
 from promotion.preparing import prepare_again
 from promotion.recording import Recorded, record_found
 from promotion.recovery import recover
-from promotion.services import authorise
 from promotion.writer import ClusterWriter
 
 ACTION: Final = "reconcile.requested"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from accounts.audit import Actor, system_actor
+from accounts.authorising import authorise
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.beginning import begin, refuse
@@ -30,7 +31,6 @@ from promotion.planning import (
 from promotion.preparing import fill_next, is_live_already, remove_made
 from promotion.promotions import promote_problem, wrong_target
 from promotion.rehearsing_rollback import alive, rehearse_rollback
-from promotion.services import authorise
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
 

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import Actor, system_actor
+from accounts.authorising import authorise
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.beginning import begin, refuse
@@ -24,7 +25,6 @@ from promotion.models import Promotion, StoredGeneration, Unlocking
 from promotion.planning import indices_of, look, not_ours, writer_for
 from promotion.receipts import complete as complete_receipt
 from promotion.receipts import keep_before
-from promotion.services import authorise
 from promotion.store import DatabaseContent
 from promotion.writer import ClusterWriter
 

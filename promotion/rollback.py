@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from accounts.audit import Actor, system_actor
+from accounts.authorising import authorise
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.beginning import begin, refuse
@@ -28,7 +29,7 @@ from promotion.planning import (
 )
 from promotion.preparing import discard, fill_generation, remember_plan
 from promotion.promotions import missing_consents, still_allowed
-from promotion.services import authorise, keep_build
+from promotion.services import keep_build
 from promotion.writer import ClusterWriter
 
 

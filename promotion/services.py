@@ -7,8 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, models, transaction
 
 from accounts.audit import Actor, record
-from accounts.authorising import NotAllowedError as NotAllowedError
-from accounts.authorising import authorise as authorise
+from accounts.authorising import NotAllowedError, authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.elastic import connect

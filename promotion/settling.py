@@ -1,6 +1,7 @@
 """Settles a drift: keep what was edited by hand, or discard it (docs/promotion.md)."""
 
 from accounts.audit import Actor, record
+from accounts.authorising import authorise
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.beginning import refuse
@@ -9,7 +10,7 @@ from promotion.engine.errors import PromotionError
 from promotion.models import Build, Drift, Promotion, StoredGeneration
 from promotion.planning import check_ours, look, writer_for
 from promotion.rollback import rollback
-from promotion.services import authorise, keep_build
+from promotion.services import keep_build
 
 MOVED = "What was edited by hand is not what you were shown. Nothing was changed. Look again."
 

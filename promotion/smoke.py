@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.audit import Actor, record, system_actor
+from accounts.authorising import authorise
 from accounts.roles import Verb
 from environments.collector import Collector, CollectorError
 from environments.elastic import ElasticError
@@ -19,7 +20,6 @@ from promotion.engine.errors import PromotionError
 from promotion.engine.plan import names_of
 from promotion.models import Drift, Promotion, SmokeCheck, StoredGeneration
 from promotion.planning import writer_for
-from promotion.services import authorise
 
 ACTION: Final = "smoke.requested"
 # A name that leads elsewhere is told; so many of them.

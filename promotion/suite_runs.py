@@ -11,12 +11,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.audit import Actor, record, system_actor
+from accounts.authorising import authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.engine.errors import RuleBroken
 from promotion.models import Suite, SuiteRun
-from promotion.services import authorise
 
 ACTION: Final = "suite.run"
 ENDED: Final = "suite.ended"

@@ -8,13 +8,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import Actor, record
+from accounts.authorising import NotAllowedError, authorise
 from accounts.models import AuditEvent, User
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.engine.errors import RuleBroken
 from promotion.engine.workflow import WorkflowTest
 from promotion.models import Suite, SuiteTest
-from promotion.services import NotAllowedError, authorise
 
 ACTION: Final = "suite.change"
 # A suite is run while a person waits.

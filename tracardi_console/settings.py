@@ -4,16 +4,14 @@ Nothing secret has a default: a missing SECRET_KEY or ENCRYPTION_KEYS stops the 
 message. docs/settings.md lists every variable.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
-import structlog
 from csp.constants import NONE, SELF
-from django.http import HttpRequest
-from django.templatetags.static import static
-from django.urls import reverse_lazy
+
+from tracardi_console.logs import configure_structlog, logging_at
+from tracardi_console.look import LOOK
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -363,100 +361,10 @@ ALLOWED_TARGETS = env.list("ALLOWED_TARGETS", default=[])
 
 # --- Look ---------------------------------------------------------------------------------------
 
-
-def no_inline_colors(_request: HttpRequest) -> dict[str, dict[str, str]]:
-    """Return no colours: Unfold then renders no inline style; theme.css carries them."""
-    return {}
-
-
-def served(name: str) -> Callable[[HttpRequest], str]:
-    """Return what tells Unfold the address of one of our own static files."""
-
-    def address(_request: HttpRequest) -> str:
-        return static(f"console/{name}")
-
-    return address
-
-
-def badge(_request: HttpRequest) -> list[str] | None:
-    """Return the words at the top of each page: of the demo, that it has no real Tracardi."""
-    return ["Demo: stand-in for Tracardi", "info"] if DEMO else None
-
-
-_STYLES = ("theme", "page", "tables", "progress", "charts", "compare", "flow")
-UNFOLD = {
-    "SITE_TITLE": "Tracardi Console",
-    "SITE_HEADER": "Tracardi Console",
-    "SITE_SUBHEADER": "Staging to production",
-    "SITE_SYMBOL": "rocket_launch",
-    # The login page's "Return to site" would lead back to itself.
-    "SITE_URL": None,
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
-    "COLORS": no_inline_colors,
-    "ENVIRONMENT": badge,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": served("favicon.svg")}],
-    "STYLES": [served(f"{n}.css") for n in _STYLES],
-    "SCRIPTS": [served("unfold-csp.js"), served("flow.js"), served("workflow-test.js")],
-    "ACCOUNT": {
-        "navigation": [
-            {"title": "Sign-in and security", "link": reverse_lazy("mfa_index")},
-            {"title": "Sessions", "link": reverse_lazy("usersessions_list")},
-            {"title": "Change password", "link": reverse_lazy("account_change_password")},
-        ]
-    },
-    "SIDEBAR": {
-        "show_search": False,
-        "navigation": "tracardi_console.site.navigation",
-    },
-}
+UNFOLD = LOOK
 
 # --- Logs ---------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": [
-                structlog.contextvars.merge_contextvars,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-            ],
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.KeyValueRenderer(
-                    key_order=["timestamp", "level", "logger", "event"], drop_missing=True
-                ),
-            ],
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {
-        # The client logs whole request bodies at DEBUG, and every request at INFO.
-        "elasticsearch": {"level": "ERROR"},
-        # Statements with their values, sessions among them.
-        "django.db.backends": {"level": "INFO"},
-        # Django's own handlers are dropped: one sends what was posted to ADMINS by e-mail.
-        "django": {"handlers": [], "level": LOG_LEVEL},
-        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-    },
-}
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.filter_by_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.format_exc_info,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
+LOGGING = logging_at(LOG_LEVEL)
+configure_structlog()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from accounts.audit import Actor, command_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import User
 from devtools.demo import Document, indices, shop
 from devtools.demo.setup import Demo
@@ -19,7 +20,7 @@ from promotion.models import Promotion, Review, StoredGeneration
 from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.rollback import rollback
-from promotion.services import NotAllowedError, capture, review
+from promotion.services import capture, review
 
 
 def do_job(demo: Demo, say: Say) -> None:

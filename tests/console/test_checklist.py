@@ -7,13 +7,14 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.audit import command_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from environments.models import Environment
 from promotion.checklists import change_checklist
 from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Checklist, Review
-from promotion.services import NotAllowedError, review
+from promotion.services import review
 from tests.console.shops import keep, make_shop, page, person, text_of
 from tests.factories import enter
 

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from accounts.audit import system_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from environments.elastic import connect
 from environments.models import Cluster, Environment
@@ -36,7 +37,6 @@ from promotion.locking import lock, unlock
 from promotion.models import Build, Promotion, StoredGeneration
 from promotion.preparing import prepare
 from promotion.recovery import recover
-from promotion.services import NotAllowedError
 from tests import factories
 from tests.factories import People, enter, served
 from tests.faults.killing import die_at

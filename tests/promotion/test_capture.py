@@ -7,6 +7,7 @@ import pytest
 from django.test import override_settings
 
 from accounts.audit import command_actor, system_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from accounts.roles import Role
 from accounts.services import create_user, grant
@@ -15,7 +16,7 @@ from environments.elastic import Connection, connect
 from environments.models import Environment
 from promotion.engine.errors import OutcomeUnknown, PreflightFailed, UnreadableDocument
 from promotion.models import Blob, Build, StoredTree
-from promotion.services import NotAllowedError, capture
+from promotion.services import capture
 from promotion.store import DatabaseContent
 from tests.data import configuration
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.audit import command_actor, system_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from accounts.roles import Role
 from accounts.services import create_user, grant
@@ -20,7 +21,7 @@ from promotion.models import Build, Promotion, Review, StoredGeneration
 from promotion.preparing import newest_approved, prepare
 from promotion.promotions import promote
 from promotion.rollback import rollback
-from promotion.services import NotAllowedError, capture, review
+from promotion.services import capture, review
 from promotion.store import DatabaseContent
 from tests.data import configuration
 from tests.factories import People, served

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.audit import system_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from environments.elastic import Refused, connect
 from environments.models import Environment
@@ -22,7 +23,7 @@ from promotion.models import Build, Drift, Promotion, Review, StoredGeneration, 
 from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.rehearsing import rehearse_problem
-from promotion.services import NotAllowedError, capture, review
+from promotion.services import capture, review
 from promotion.settling import discard, keep
 from promotion.writer import ClusterWriter
 from tests.factories import People, edit_past_the_block, put, served

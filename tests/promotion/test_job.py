@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from accounts.authorising import NotAllowedError
 from environments.elastic import Connection, Refused, connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
@@ -25,7 +26,7 @@ from promotion.preparing import (
 from promotion.promotions import promote
 from promotion.releasing import request_release, run_release
 from promotion.rollback import drift_in, rollback
-from promotion.services import NotAllowedError, capture, review
+from promotion.services import capture, review
 from promotion.store import DatabaseContent
 from promotion.tasks import clean_environment
 from promotion.writer import ClusterWriter

@@ -4,6 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from environments.models import Cluster, Environment
 from promotion import claim as claims
@@ -13,7 +14,7 @@ from promotion.lost import check, look_around
 from promotion.models import Build, LostState, Promotion, Review
 from promotion.planning import writer_for
 from promotion.reconciling import reconcile, run_reconcile
-from promotion.services import NotAllowedError, capture
+from promotion.services import capture
 from promotion.writer import ClusterWriter
 from tests.backups import Backups
 from tests.factories import (

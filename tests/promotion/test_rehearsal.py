@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from pytest_django import Settings
 
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from environments.elastic import Connection
 from environments.models import Environment
@@ -32,7 +33,7 @@ from promotion.preparing import current_preparation, prepare
 from promotion.promotions import promote
 from promotion.recovery import recover
 from promotion.rehearsing import request_rehearsal, request_rollback_rehearsal, run_rehearsal
-from promotion.services import NotAllowedError, capture
+from promotion.services import capture
 from promotion.writer import ClusterWriter
 from tests.factories import People, approved, edit_past_the_block, enter, served
 from tests.faults.proxy import Fault, Proxy, answers

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.audit import command_actor, system_actor
+from accounts.authorising import NotAllowedError
 from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.documents import encode_field
@@ -14,7 +15,7 @@ from environments.elastic import Connection
 from environments.models import Environment
 from promotion.composing import compose_build, draft
 from promotion.models import Build
-from promotion.services import NotAllowedError, capture
+from promotion.services import capture
 from tests.factories import People, served
 from tests.promotion.conftest import Put
 from tests.promotion.test_compose import everything, go_live

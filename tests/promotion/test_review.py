@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from accounts.audit import command_actor, system_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
@@ -18,7 +19,7 @@ from promotion.checklists import change_checklist
 from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Review
 from promotion.promotions import promote_problem
-from promotion.services import NotAllowedError, capture, review
+from promotion.services import capture, review
 
 pytestmark = pytest.mark.django_db
 APPROVED, REJECTED = Review.Verdict.APPROVED, Review.Verdict.REJECTED

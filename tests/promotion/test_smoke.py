@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from devtools.standin.server import StandIn, serving
 from environments.elastic import connect
@@ -14,7 +15,6 @@ from environments.models import Environment
 from promotion.engine.errors import RuleBroken
 from promotion.locking import unlock
 from promotion.models import Promotion, SmokeCheck, StoredGeneration
-from promotion.services import NotAllowedError
 from promotion.smoke import request_smoke_check, run_smoke_check
 from promotion.tasks import smoke_check
 from tests.factories import People, enter, put

@@ -15,6 +15,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.audit import command_actor, system_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from accounts.roles import Role
 from accounts.services import create_user, grant
@@ -30,7 +31,7 @@ from promotion.models import Build, Review, RunResult, Suite, SuiteRun
 from promotion.preparing import prepare
 from promotion.promotions import promote
 from promotion.receipts import issued
-from promotion.services import NotAllowedError, capture, review
+from promotion.services import capture, review
 from promotion.suite_running import run_suite, run_waiting
 from promotion.suite_runs import STALE_SECONDS, cancel_run, end_stale, request_run
 from promotion.suites import (

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.authorising import authorise
 from accounts.models import AuditEvent
 from promotion import locking, promotions, rollback, services
 from promotion.beginning import RUNNING_ALREADY
@@ -70,7 +71,7 @@ def test_two_clicks_on_roll_back_go_one_generation_back_and_not_two(
     world.promoted()
     before = world.served()
     world.promoted()
-    monkeypatch.setattr(rollback, "authorise", Meeting(services.authorise))
+    monkeypatch.setattr(rollback, "authorise", Meeting(authorise))
     answers = at_once(world.roll_back, world.roll_back)
     (made,) = (one for one in answers if isinstance(one, Promotion))
     (refused,) = (one for one in answers if isinstance(one, RuleBroken))
@@ -84,7 +85,7 @@ def test_of_promote_and_roll_back_at_once_one_happens(
 ) -> None:
     world.promoted()
     ready, new = world.prepared(), world.staged()
-    meeting = Meeting(services.authorise)
+    meeting = Meeting(authorise)
     monkeypatch.setattr(rollback, "authorise", meeting)
     monkeypatch.setattr(promotions, "authorise", meeting)
     answers = at_once(lambda: world.promote(ready), world.roll_back)

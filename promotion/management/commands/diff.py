@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.roles import Verb
 from environments.masking import shown
@@ -18,7 +19,6 @@ from promotion.comparison import Row
 from promotion.engine.diff import Change, Counts, total
 from promotion.engine.errors import RuleBroken
 from promotion.engine.fields import FieldChange
-from promotion.services import authorise
 from promotion.sides import Side, side, split
 
 ACTION = "builds.compare"

@@ -4,13 +4,13 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
 from promotion.drift import check, documents_of
 from promotion.models import Drift, StoredGeneration
-from promotion.services import authorise
 
 
 class Command(ActingCommand):

@@ -4,12 +4,12 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.roles import Verb
 from environments.engine_role import CLUSTER, role
 from environments.models import Environment
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
-from promotion.services import authorise
 
 
 class Command(ActingCommand):

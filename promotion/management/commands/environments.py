@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.commands import ActingCommand, command_actor
 from promotion.models import Build
-from promotion.services import authorise
 
 
 class Command(ActingCommand):

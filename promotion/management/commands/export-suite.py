@@ -4,12 +4,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.roles import Verb
 from environments.models import Environment
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
 from promotion.models import Suite
-from promotion.services import authorise
 from promotion.suite_files import write_folder
 
 

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.roles import Verb
 from environments.models import Environment
@@ -17,7 +18,6 @@ from promotion.engine.preflight import consents
 from promotion.models import Build
 from promotion.planning import check_build, look, plan_for, writer_for
 from promotion.preparing import current_preparation
-from promotion.services import authorise
 
 ACTION = "build.plan"
 

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.audit import Actor
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.roles import Verb
 from promotion.batch_choices import Candidate, candidate, candidates
@@ -18,7 +19,6 @@ from promotion.batches import (
     summary_words,
 )
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
-from promotion.services import authorise
 
 
 class Command(ActingCommand):

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.roles import Verb
 from environments.models import Environment
@@ -12,7 +13,6 @@ from promotion.drift import check
 from promotion.engine.errors import RuleBroken
 from promotion.live import finish
 from promotion.models import Drift
-from promotion.services import authorise
 from promotion.settling import discard, keep
 
 

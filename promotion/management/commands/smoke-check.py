@@ -3,11 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from accounts.authorising import authorise
 from accounts.models import User
 from accounts.roles import Verb
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
 from promotion.models import SmokeCheck, StoredGeneration
-from promotion.services import authorise
 from promotion.smoke import ACTION, request_smoke_check, run_smoke_check
 
 WORDS = {True: "ok ", False: "BAD", None: "-- "}
