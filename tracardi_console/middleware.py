@@ -38,6 +38,8 @@ class HeadersMiddleware:
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",
             "Permissions-Policy": _PERMISSIONS,
+            # Of a static file it says something else by itself.
+            "Cache-Control": "no-store",
         }
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -82,6 +82,8 @@ def test_each_kind_of_answer_has_the_headers(
     for name, value in HEADERS.items():
         assert answer.headers[name] == value, name
     assert "camera=()" in answer.headers["Permissions-Policy"]
+    # No cache on the way, nor the browser's own, keeps what somebody saw.
+    assert ("no-store" in answer.headers["Cache-Control"]) is not ("/static/" in path)
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
