@@ -2,8 +2,10 @@
 
 from typing import Any
 
-import structlog
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.userkit import get_user_by_username
+from allauth.core import context as allauth_context
+from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -18,9 +20,11 @@ from accounts.crypto import decrypt, encrypt
 from accounts.mail import is_configured
 from accounts.models import AuditEvent, User
 from accounts.recent import came_recently, confirmed_recently, needs_second_factor
+from accounts.tasks import deliver, sealed
 
-log = structlog.get_logger(__name__)
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+# Whose limits count attempts.
+APP = "allauth.account"
 SINGLE_SIGN_ON = "single_sign_on"
 LOCKED_OUT = "Too many attempts failed. Sign-in to this account waits for a few minutes."
 
@@ -49,7 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         Without it, nobody who came so could set up a first second factor.
         """
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
-        if methods or not settings.OIDC_ISSUER or not _by_single_sign_on(user):
+        if methods or not _by_single_sign_on(user):
             return methods
         way = reverse("openid_connect_login", kwargs={"provider_id": "sso"})
         words = f"Sign in with {settings.OIDC_NAME} again"
@@ -63,12 +67,34 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             # Fewer addresses than proxies: a caller who went around them.
             return str(request.META["REMOTE_ADDR"])
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # One address of IPv4, and the network of one line of IPv6.
+        network = ratelimit.truncate_ip(self.get_client_ip(request))
+        return f"{_name(credentials)}:{network}"
+
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:
             super().pre_authenticate(request, **credentials)
+            self._anywhere = ratelimit.consume(
+                request, app=APP, action="login_failed_anywhere", key=_name(credentials)
+            )
+            if not self._anywhere:
+                raise self.validation_error("too_many_login_attempts")
         except ValidationError:
             _refused(request, credentials, LOCKED_OUT)
             raise
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        super()._rollback_login_failed_rl_usage()
+        if getattr(self, "_anywhere", None):
+            self._anywhere.rollback()
+
+    def forget_attempts(self, request: HttpRequest, user: User) -> None:
+        """End a lockout: the person proved by a link that the account is theirs."""
+        names = {"username": user.username}
+        here = self._get_login_attempts_cache_key(request, **names)
+        ratelimit.clear(request, app=APP, action="login_failed", key=here)
+        ratelimit.clear(request, app=APP, action="login_failed_anywhere", key=_name(names))
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         _refused(request, credentials, "The password is wrong, or the account is switched off.")
@@ -81,28 +107,32 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             super().send_password_reset_mail(user, email, context)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send it, where mail can be sent; one that is lost stops nothing, and is in the log.
+        """Enqueue it, where mail can be sent; one that is lost stops nothing, and is in the log.
 
-        To say so on a page would tell whether the address has an account.
+        To say so on a page would tell whether the address has an account, and so would waiting.
         """
-        if not is_configured():
-            return
-        try:
-            super().send_mail(template_prefix, email, context)
-        except OSError as error:
-            log.error("mail not sent", template=template_prefix, problem=str(error)[:200])
+        if is_configured():
+            request = allauth_context.request
+            facts = {"request": request, "email": email, **context}
+            deliver.enqueue(sealed(self.render_mail(template_prefix, email, facts)))
 
 
 def _by_single_sign_on(user: Any) -> bool:
     # The library asks for this module before its models are there.
     from allauth.socialaccount.models import SocialAccount
 
-    return bool(SocialAccount.objects.filter(user=user).exists())
+    # Whose way in was switched off has a password here again.
+    connected = settings.OIDC_ISSUER and SocialAccount.objects.filter(user=user).exists()
+    return bool(connected)
+
+
+def _name(credentials: dict[str, Any]) -> str:
+    return str(credentials.get("username", "")).casefold()
 
 
 def _refused(request: HttpRequest, credentials: dict[str, Any], reason: str) -> None:
     # A name that nobody has may be a password in the wrong field: it is not kept.
-    known = User.objects.filter(username=credentials.get("username", "")).first()
+    known = get_user_by_username(str(credentials.get("username", "")))
     record(
         stranger_actor(request),
         "account.signed-in",

@@ -2,11 +2,16 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from accounts.audit import record, request_actor
+from accounts.authorising import CONFIRM_FIRST
+from accounts.confirming import AGAIN, to_confirm
+from accounts.models import AuditEvent
 from accounts.policy import may
+from accounts.recent import confirmed_recently
 from accounts.roles import Verb
 
 # The audit trail is the history here, and nothing is deleted.
@@ -41,6 +46,28 @@ class PolicyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
         """Leave Django's own log out: the audit trail has it."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Ask for a proof of who it is before the form is shown, and again before it is read.
+
+        Where the console connects, and with which password, gives production away.
+        """
+        verdict = may(request.user, Verb.MANAGE)
+        if verdict and not hasattr(request, "viewer") and not confirmed_recently(request):
+            if request.method == "POST":
+                refused = AuditEvent.Outcome.REFUSED
+                action = f"{self.opts.model_name}.changed"
+                record(request_actor(request), action, outcome=refused, reason=CONFIRM_FIRST)
+                messages.warning(request, AGAIN)
+            return to_confirm(request, request.get_full_path())
+        answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return answer
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

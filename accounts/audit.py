@@ -101,7 +101,7 @@ def record(
     environment = getattr(obj, "environment", None)
     return AuditEvent.objects.create(
         actor=actor.responsible,
-        actor_name=actor.name,
+        actor_name=actor.name[:200],
         action=action,
         outcome=outcome,
         object_type=obj._meta.model_name or "" if obj is not None else "",

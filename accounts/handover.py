@@ -13,6 +13,7 @@ from accounts.authorising import CONFIRM_FIRST, ConfirmationNeededError, authori
 from accounts.models import AuditEvent, Handover, User
 from accounts.people import GIVEN, PeopleError
 from accounts.recent import needs_second_factor
+from accounts.recovery import renew_sign_in
 from accounts.roles import Role, Verb
 from accounts.services import sync_user
 from accounts.sessions import end_sessions
@@ -157,18 +158,25 @@ def end(actor: Actor, made: Handover) -> None:
         raise _refused(actor, action, made.offered_to, "The offer was answered already.")
 
 
-def recover(actor: Actor, user: User, *, afterwards: Role | None, reason: str) -> User | None:
+def recover(
+    actor: Actor, user: User, *, afterwards: Role | None, reason: str, password: str | None = None
+) -> User | None:
     """Make a person the administrator from the server, without the present one; return that one.
 
-    All sessions of both end.
+    All sessions of both end. With a password, which was checked, the sign-in of the new one is made
+    anew, too.
 
     Raises:
-        HandoverError: the account is switched off, or is the administrator already.
+        HandoverError: the account is switched off, the administrator already, or has no password.
     """
     action = "handover.recovered"
     try:
         with transaction.atomic():
+            if password is not None and user.is_active:
+                renew_sign_in(actor, user, password, reason=reason)
             old, problem = _take_from_the_server(actor, action, user, afterwards, reason)
+            if problem:
+                transaction.set_rollback(True)
     except IntegrityError:
         problem = MEANWHILE
     if problem:
@@ -187,6 +195,8 @@ def _take_from_the_server(
         return None, f"{new.label}'s account is switched off."
     if new.is_administrator:
         return None, f"{new.label} is the administrator already."
+    if not new.has_usable_password():
+        return None, f"{new.label} has no password, and could not sign in. Use --reset-sign-in."
     old = next((one for one in held if one.is_administrator), None)
     Handover.objects.filter(status=Handover.Status.OFFERED).update(
         status=Handover.Status.WITHDRAWN, ended_at=timezone.now()

@@ -1,6 +1,5 @@
 """Whether the console can send mail, and the link that an invitation or a reset carries."""
 
-from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.mail import send_mail
@@ -8,6 +7,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.tokens import LinkTokens
 
 
 class MailError(Exception):
@@ -21,26 +21,26 @@ def is_configured() -> bool:
 
 def password_path(user: User) -> str:
     """Return the path where `user` sets a password, once and within `PASSWORD_RESET_TIMEOUT`."""
-    key = default_token_generator.make_token(user)
+    key = LinkTokens().make_token(user)
     return reverse(
         "account_reset_password_from_key",
         kwargs={"uidb36": user_pk_to_url_str(user), "key": key},
     )
 
 
-def send(user: User, template: str, context: dict[str, object]) -> None:
-    """Send one person a mail; `template` has the subject in its first line.
+def send(user: User, template: str, context: dict[str, object], *, to: str = "") -> None:
+    """Send one person a mail, or to another address; `template` has the subject in its first line.
 
     Raises:
         MailError: there is no address, no mail server, or it took nothing.
     """
     if not is_configured():
         raise MailError("The console sends no mail: EMAIL_URL is not set.")
-    if not user.email:
+    if not (to or user.email):
         raise MailError(f"{user.label} has no e-mail address.")
     text = render_to_string(template, {"user": user, **context})
     subject, _, body = text.strip().partition("\n")
     try:
-        send_mail(subject.strip(), body.strip() + "\n", None, [user.email])
+        send_mail(subject.strip(), body.strip() + "\n", None, [to or user.email])
     except OSError as error:
         raise MailError(f"The mail server did not take the mail: {error}.") from error

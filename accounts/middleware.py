@@ -14,7 +14,7 @@ from accounts.adapters import FACTORS
 from accounts.audit import record, request_actor
 from accounts.models import AuditEvent, User
 from accounts.recent import needs_second_factor, used_second_factor
-from accounts.view_as import target_of
+from accounts.view_as import end, is_over, target_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
 # What one may open to prove a second factor; and to set one up, where there is none yet.
@@ -77,6 +77,8 @@ class ViewAsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_over(request):
+            return self._end(request)
         target = target_of(request)
         name = route(request) if target is not None else ""
         if target is None or name in {END_VIEW_AS, "admin:logout", "account_logout"}:
@@ -87,6 +89,18 @@ class ViewAsMiddleware:
         if request.method not in ("GET", "HEAD") or own:
             return self._refuse(request, target)
         return self.get_response(request)
+
+    def _end(self, request: HttpRequest) -> HttpResponse:
+        """End what is over; a click that was meant as somebody else does nothing as oneself."""
+        from accounts.web import show
+
+        if not isinstance(request.user, User):
+            return self.get_response(request)
+        end(request, request_actor(request))
+        if request.method in ("GET", "HEAD"):
+            return self.get_response(request)
+        words = "Your view as another person ended. Nothing was changed. Look again, then do it."
+        return show(request, "console/refused.html", "The view ended", status=409, message=words)
 
     def _refuse(self, request: HttpRequest, target: User) -> HttpResponse:
         from accounts.web import show

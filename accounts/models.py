@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -53,6 +54,12 @@ class User(AbstractUser):
                 condition=models.Q(role=Role.ADMINISTRATOR.value, is_active=True),
                 name="accounts_one_active_administrator",
                 violation_error_message="There is an active administrator already.",
+            ),
+            # Sign-in knows no case: of two such names it would let neither in.
+            models.UniqueConstraint(
+                Lower("username"),
+                name="accounts_user_name_in_any_case",
+                violation_error_message="There is an account of this name already.",
             ),
             models.CheckConstraint(
                 condition=models.Q(is_superuser=False), name="accounts_nobody_is_superuser"

@@ -4,7 +4,9 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.apps import apps
+from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 from guardian.models import UserObjectPermission
@@ -60,7 +62,7 @@ def invite(
         ValidationError: the name is taken, or something else of the account is no good.
     """
     action = "account.invited"
-    authorise(actor, Verb.MANAGE, action, None)
+    authorise(actor, Verb.MANAGE, action, None, confirmed=True)
     if role not in GIVEN:
         raise _refused(actor, action, None, HAND_OVER)
     with transaction.atomic():
@@ -76,23 +78,39 @@ def invite(
     return user
 
 
-def invite_again(actor: Actor, user: User) -> None:
-    """Let a person who has not come yet be sent another link.
+def renew_link(actor: Actor, user: User) -> None:
+    """Let a person set a password by another link, invited or with one that is forgotten.
+
+    Links from before end, and all sessions.
 
     Raises:
-        PeopleError: the person has a password, or comes by single sign-on.
+        ConfirmationNeededError: whoever has such a link has the account.
+        PeopleError: the account is switched off, the administrator's, or comes by single sign-on.
     """
-    action = "account.invited"
-    authorise(actor, Verb.MANAGE, action, user)
-    if not user.is_invited:
-        words = f"{user.label} has an account already: *Forgotten your password?* sends a link."
-        raise _refused(actor, action, user, words)
+    action = "account.link-renewed"
+    authorise(actor, Verb.MANAGE, action, user, confirmed=True)
+    problem = ""
+    if user.is_administrator:
+        problem = "The administrator's own access is recovered on the server, by `handover`."
+    elif not user.is_active:
+        problem = f"{user.label}'s account is switched off."
+    elif comes_by_single_sign_on(user):
+        problem = f"{user.label} comes by single sign-on, which keeps the password."
+    if problem:
+        raise _refused(actor, action, user, problem)
     with transaction.atomic():
-        # Earlier links end: what they were made of has changed.
-        user.set_unusable_password()
-        user.invited_at = timezone.now()
-        user.save(update_fields=["password", "invited_at"])
-        record(actor, action, user, detail={"again": True})
+        invited = user.is_invited
+        if invited:
+            user.invited_at = timezone.now()
+            user.save(update_fields=["invited_at"])
+        end_sessions(user)
+        record(actor, action, user, detail={"invited": invited})
+
+
+def comes_by_single_sign_on(user: User) -> bool:
+    """Answer whether a single sign-on, that is set up, keeps a person's password."""
+    connected = settings.OIDC_ISSUER and SocialAccount.objects.filter(user=user).exists()
+    return bool(connected)
 
 
 def change_names(actor: Actor, user: User, *, first_name: str, last_name: str, email: str) -> None:
@@ -102,7 +120,7 @@ def change_names(actor: Actor, user: User, *, first_name: str, last_name: str, e
         ValidationError: something of it is no good.
     """
     action = "account.changed"
-    authorise(actor, Verb.MANAGE, action, user)
+    authorise(actor, Verb.MANAGE, action, user, confirmed=True)
     wanted = {"first_name": first_name, "last_name": last_name, "email": email}
     fields = [name for name, value in wanted.items() if getattr(user, name) != value]
     if not fields:
@@ -122,7 +140,7 @@ def set_environments(actor: Actor, user: User, wanted: Collection[models.Model])
         PeopleError: it is the administrator, who sees all.
     """
     action = "account.granted"
-    authorise(actor, Verb.MANAGE, action, user)
+    authorise(actor, Verb.MANAGE, action, user, confirmed=True)
     if user.is_administrator:
         raise _refused(actor, action, user, "The administrator sees all environments.")
     with transaction.atomic():
@@ -141,7 +159,7 @@ def change_role(actor: Actor, user: User, role: Role, *, reason: str = "") -> No
         PeopleError: the administrator's role is handed over instead.
     """
     action = "account.role-changed"
-    authorise(actor, Verb.MANAGE, action, user)
+    authorise(actor, Verb.MANAGE, action, user, confirmed=True)
     if role not in GIVEN:
         raise _refused(actor, action, user, HAND_OVER)
 
@@ -149,7 +167,9 @@ def change_role(actor: Actor, user: User, role: Role, *, reason: str = "") -> No
         before, held.role = held.role, role.value
         held.save(update_fields=["role"])
         sync_user(held)
-        detail = {"from": before, "to": role.value, "sessions": end_sessions(held)}
+        # Who was invited has no session, and keeps the link.
+        ended = 0 if held.is_invited else end_sessions(held)
+        detail = {"from": before, "to": role.value, "sessions": ended}
         record(actor, action, held, reason=reason, detail=detail)
 
     _of_no_administrator(actor, action, user, HAND_OVER, act)
@@ -180,7 +200,7 @@ def switch_on(actor: Actor, user: User) -> None:
         PeopleError: it was an administrator, and there is another one.
     """
     action = "account.enabled"
-    authorise(actor, Verb.MANAGE, action, user)
+    authorise(actor, Verb.MANAGE, action, user, confirmed=True)
 
     def act(held: User) -> None:
         held.is_active = True
@@ -229,7 +249,10 @@ def _of_no_administrator(
     """
     with transaction.atomic():
         held = User.objects.select_for_update().get(pk=user.pk)
-        allowed = not held.is_administrator
+        # Who was it once, and is switched off, is nobody's administrator.
+        allowed = not (held.is_administrator and held.is_active) and not (
+            held.is_administrator and action == "account.enabled"
+        )
         if allowed:
             act(held)
     if not allowed:

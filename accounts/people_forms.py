@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.validators import RegexValidator
 
 from accounts.models import User
 from accounts.people import GIVEN, environments
@@ -11,6 +12,29 @@ from accounts.roles import Role
 # More digits than the key of a row has in any database.
 LONGEST_KEY = 18
 ROLES = [(role.value, role.value if role is Role.MARKETING else "QA") for role in GIVEN]
+
+
+# What hides or turns what is read: a line break, a mark of direction, nothing at all.
+_MISLEADING = RegexValidator(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff]",
+    "Leave characters out that cannot be seen.",
+    inverse_match=True,
+)
+
+
+def _plain(form: forms.ModelForm[User]) -> None:
+    for name in ("first_name", "last_name"):
+        form.fields[name].validators.append(_MISLEADING)
+
+
+def _own_address(address: str, pk: int | None) -> str:
+    """Return an address that no other account has: links go to it, and a sign-on goes by it."""
+    others = User.objects.filter(email__iexact=address)
+    if pk is not None:
+        others = others.exclude(pk=pk)
+    if address and others.exists():
+        raise forms.ValidationError("Another account has this address.")
+    return address
 
 
 class EnvironmentsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
@@ -40,6 +64,13 @@ class NamesForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ("first_name", "last_name", "email")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _plain(self)
+
+    def clean_email(self) -> str:
+        return _own_address(str(self.cleaned_data["email"]), self.instance.pk)
+
 
 class InviteForm(forms.ModelForm):  # type: ignore[type-arg]
     """A new person: name, address, role and environments; no password, which they set."""
@@ -63,12 +94,10 @@ class InviteForm(forms.ModelForm):  # type: ignore[type-arg]
         granted: Any = self.fields["environments"]
         granted.queryset = environments()
         self.fields["email"].required = True
+        _plain(self)
 
     def clean_email(self) -> str:
-        address = str(self.cleaned_data["email"])
-        if User.objects.filter(email__iexact=address).exists():
-            raise forms.ValidationError("Another account has this address.")
-        return address
+        return _own_address(str(self.cleaned_data["email"]), None)
 
 
 class RightsForm(forms.Form):

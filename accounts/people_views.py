@@ -5,7 +5,6 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from allauth.mfa.models import Authenticator
-from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -16,8 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import mail, people
 from accounts.adapters import FACTORS
-from accounts.audit import request_actor
-from accounts.confirming import confirm_first
+from accounts.audit import record, request_actor
+from accounts.confirming import confirm_first, confirmed_page
 from accounts.models import AuditEvent, User
 from accounts.people_forms import InviteForm, NamesForm, ReasonForm, RightsForm
 from accounts.policy import may
@@ -74,6 +73,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
 
 
 @people_page
+@confirmed_page
 @require_http_methods(["GET", "POST"])
 def invite(request: HttpRequest) -> HttpResponse:
     """Invite a person: fill in, look at what they will see, send."""
@@ -82,7 +82,13 @@ def invite(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and step != "edit":
         data = form.cleaned_data
         if step == "send":
-            return _invited(request, data)
+            with confirm_first(request, request.path) as asked:
+                try:
+                    return _invited(request, data)
+                except ValidationError as error:
+                    # Somebody else took the name meanwhile.
+                    messages.error(request, f"{' '.join(error.messages)} Nothing was changed.")
+            return asked.answer or HttpResponseRedirect(request.path)
         preview = {
             "name": f"{data['first_name']} {data['last_name']}".strip() or data["username"],
             "role": data["role"],
@@ -119,17 +125,21 @@ def _hand_over_link(request: HttpRequest, user: User) -> HttpResponse:
     """Send the link by mail or, where that cannot be, show it once."""
     link = request.build_absolute_uri(mail.password_path(user))
     problem = ""
+    invited = user.is_invited
+    template = "mail/invitation.txt" if invited else "mail/password_link.txt"
     try:
-        mail.send(user, "mail/invitation.txt", {"link": link, "by": signed_in(request)})
+        mail.send(user, template, {"link": link, "by": signed_in(request)})
     except mail.MailError as error:
         problem = str(error)
+    record(request_actor(request), "account.link-given", user, detail={"shown": bool(problem)})
     if not problem:
-        messages.success(request, f"An invitation was sent to {user.email}.")
+        what = "An invitation" if invited else "A link to set a password"
+        messages.success(request, f"{what} was sent to {user.email}.")
         return HttpResponseRedirect(person_url(user))
     return show(
         request,
         "accounts/link.html",
-        f"Invitation of {user.label}",
+        f"Link for {user.label}",
         person=user,
         link=link,
         problem=problem,
@@ -143,12 +153,18 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     form = NamesForm(request.POST or None, instance=User.objects.get(pk=pk))
     if request.method == "POST" and form.is_valid():
-        people.change_names(request_actor(request), user, **form.cleaned_data)
-        messages.success(request, "Saved.")
-        return HttpResponseRedirect(person_url(user))
+        before = user.email
+
+        def act() -> str:
+            people.change_names(request_actor(request), user, **form.cleaned_data)
+            if before and before != user.email:
+                _tell(request, user, before)
+            return "Saved."
+
+        return _change(request, user, act)
     held = people.granted(user)
     status = 400 if form.errors else 200
-    sign_on = SocialAccount.objects.filter(user=user).exists()
+    sign_on = people.comes_by_single_sign_on(user)
     return show(
         request,
         "accounts/person.html",
@@ -181,6 +197,14 @@ def _change(
         except ValidationError as error:
             messages.error(request, f"{' '.join(error.messages)} Nothing was changed.")
     return asked.answer or HttpResponseRedirect(url)
+
+
+def _tell(request: HttpRequest, user: User, address: str) -> None:
+    """Tell a person at their former address that mail goes elsewhere now."""
+    try:
+        mail.send(user, "mail/address.txt", {"by": signed_in(request)}, to=address)
+    except mail.MailError as error:
+        messages.warning(request, f"{address} was not told of it: {error}")
 
 
 def _reason(request: HttpRequest) -> str:
@@ -259,12 +283,14 @@ def reset_factor(request: HttpRequest, pk: int) -> HttpResponse:
 
 @people_page
 @require_POST
-def invite_again(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send another invitation; the link of the one before ends."""
+def renew_link(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send another link to set a password, or show it; those from before end."""
     user = get_object_or_404(User, pk=pk)
-    try:
-        people.invite_again(request_actor(request), user)
-    except people.PeopleError as error:
-        messages.error(request, str(error))
-        return HttpResponseRedirect(person_url(user))
-    return _hand_over_link(request, user)
+    with confirm_first(request, person_url(user)) as asked:
+        try:
+            people.renew_link(request_actor(request), user)
+        except people.PeopleError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(person_url(user))
+        return _hand_over_link(request, user)
+    return asked.answer or HttpResponseRedirect(person_url(user))

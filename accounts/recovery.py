@@ -1,6 +1,7 @@
 """Gives a person who lost password and second factor a way in again; for the server's operator."""
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 
 from accounts.audit import Actor, record
@@ -16,5 +17,7 @@ def renew_sign_in(actor: Actor, user: User, password: str, *, reason: str) -> No
         held = Authenticator.objects.filter(user=user)
         detail = {"types": sorted(held.values_list("type", flat=True))}
         held.delete()
+        # From now on the way in is the password.
+        SocialAccount.objects.filter(user=user).delete()
         end_sessions(user)
         record(actor, "account.sign-in-renewed", user, reason=reason, detail=detail)

@@ -18,7 +18,7 @@ from accounts.audit import record, request_actor, stranger_actor, system_actor
 from accounts.claims import Identity, free_name
 from accounts.models import AuditEvent, User
 from accounts.openid import ConsoleProvider, ProviderDownError, ProviderError
-from accounts.people import change_role
+from accounts.people import PeopleError, change_role
 from accounts.roles import Role
 from accounts.sessions import end_sessions
 
@@ -129,7 +129,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
                 if user is not None and user.role != role.value:
                     reason = "The single sign-on's claim changed."
                     change_role(system_actor(), user, role, reason=reason)
-        except IntegrityError:
+        except (IntegrityError, PeopleError):
             raise refusal(request, TWICE) from None
         if user is not None and known is None:
             words = f"Your account is connected to {settings.OIDC_NAME} now, and has no password."

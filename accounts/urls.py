@@ -17,6 +17,6 @@ urlpatterns = [
     path("people/<int:pk>/switch/", people_views.switch, name="switch"),
     path("people/<int:pk>/sign-out/", people_views.sign_out, name="sign-out"),
     path("people/<int:pk>/reset-factor/", people_views.reset_factor, name="reset-factor"),
-    path("people/<int:pk>/invite-again/", people_views.invite_again, name="invite-again"),
+    path("people/<int:pk>/link/", people_views.renew_link, name="renew-link"),
     path("people/<int:pk>/view-as/", handover_views.begin_view_as, name="view-as"),
 ]

@@ -43,6 +43,12 @@ def end(request: HttpRequest, actor: Actor) -> None:
         record(actor, ENDED, actor.user)
 
 
+def is_over(request: HttpRequest) -> bool:
+    """Answer whether a view as somebody ended by itself, and has not been told yet."""
+    held = request.session.get(_KEY)
+    return held is not None and time.time() >= held["until"]
+
+
 def target_of(request: HttpRequest) -> User | None:
     """Return as whom the pages are shown; None where it is over, or never was."""
     held = request.session.get(_KEY)

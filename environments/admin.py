@@ -54,9 +54,28 @@ class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(error.in_a_form) from error
         return url
 
+    def _leads_elsewhere(self, data: dict[str, Any]) -> bool:
+        """Answer whether the stored secret would be sent another way than it was given for."""
+        before = self.initial
+        if not self.instance.pk or not self.instance.secret:
+            return False
+        same = all(
+            (data[name] or "") == (before.get(name) or "")
+            for name in ("authentication", "username", "ca_certificate")
+        )
+        return not same or data["url"].rstrip("/") != str(before.get("url")).rstrip("/")
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if self.errors:
+            return data
+        if not data["new_secret"] and self._leads_elsewhere(data):
+            # Whoever answers there would be sent the stored one.
+            self.add_error(
+                "new_secret",
+                "Type the password or API key again: the address, the certificate or the way to "
+                "sign in is another one than before. Nothing was saved.",
+            )
             return data
         trial = Cluster(
             name=data["name"],

@@ -124,10 +124,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 # What counts the attempts to sign in is shared by all processes, and outlasts them.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "accounts.counts.CountsCache",
         "LOCATION": "console_cache",
-        # A stranger fills a small one with attempts of no account, and so ends a lockout.
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
+        # With more than these, those that are over are dropped.
+        "OPTIONS": {"MAX_ENTRIES": 1_000},
     }
 }
 
@@ -174,6 +174,8 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.int(
     "PROXIES", default=1 if env.bool("BEHIND_PROXY", False) else 0
 )
 
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.tokens.LinkTokens"  # noqa: S105
+ACCOUNT_FORMS = {"reset_password": "accounts.forms.ForgottenPasswordForm"}
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
@@ -186,8 +188,11 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = REAUTHENTICATION_SECONDS or 300
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
-    # The second part is the lockout: of one account, wherever the attempts come from.
+    # The second part is the lockout of one account, for where the attempts come from: somebody else
+    # must not keep a person out for ever.
     "login_failed": "10/m/ip,5/300s/key",
+    # From everywhere together.
+    "login_failed_anywhere": "50/h/key",
     "reset_password": "10/m/ip,3/h/key",
     "reauthenticate": "10/m/user",
     # To the provider and back again are two.

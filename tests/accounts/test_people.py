@@ -11,8 +11,9 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts import people, view_as
-from accounts.audit import command_actor
+from accounts.audit import command_actor, system_actor
 from accounts.authorising import NotAllowedError
+from accounts.mail import password_path
 from accounts.models import AuditEvent, User
 from accounts.policy import may
 from accounts.roles import Role, Verb
@@ -20,6 +21,7 @@ from tests.accounts.conftest import Cast, give_factor, sign_in, stranger, told
 from tests.factories import FACTORS, enter, prove
 
 NEW = "a quite new phrase 9"
+LINK = re.compile(r"https://testserver(/account/password/reset/key/[\w-]+/)")
 
 
 def form_of(cast: Cast, **other: Any) -> dict[str, Any]:
@@ -80,20 +82,89 @@ def test_another_invitation_ends_the_one_before(cast: Cast) -> None:
     client = enter(cast.admin)
     first = client.post(reverse("accounts:invite"), form_of(cast, step="send"), secure=True)
     nina = User.objects.get(username="nina")
-    again = client.post(reverse("accounts:invite-again", args=[nina.pk]), secure=True)
-    pattern = r"https://testserver(/account/password/reset/key/[\w-]+/)"
-    old, new = (re.findall(pattern, one.content.decode())[0] for one in (first, again))
+    again = client.post(reverse("accounts:renew-link", args=[nina.pk]), secure=True)
+    old, new = (LINK.findall(one.content.decode())[0] for one in (first, again))
     assert "This link does not work" in stranger().get(old, secure=True).content.decode()
     assert stranger().get(new, secure=True).status_code == 302
-    url = reverse("accounts:invite-again", args=[cast.qa.pk])
-    sent = client.post(url, secure=True, follow=True)
-    assert "has an account already" in sent.content.decode()
+
+
+def test_a_forgotten_password_is_helped_without_mail(cast: Cast) -> None:
+    inside, client = enter(cast.qa), enter(cast.admin)
+    answer = client.post(reverse("accounts:renew-link", args=[cast.qa.pk]), secure=True)
+    (link,) = LINK.findall(answer.content.decode())
+    assert inside.get("/builds/", secure=True).status_code == 302
+    theirs = stranger()
+    form = theirs.get(link, secure=True).headers["Location"]
+    theirs.post(form, {"password1": NEW, "password2": NEW}, secure=True)
+    assert User.objects.get(pk=cast.qa.pk).check_password(NEW)
+    assert told("account.link-renewed") == [("administrator", "done")]
+    assert AuditEvent.objects.get(action="account.link-given").detail == {"shown": True}
+
+
+@pytest.mark.parametrize("act", ["signed out", "switched off", "off and on"])
+def test_an_old_link_is_worth_nothing_after_the_administrator_reacted(cast: Cast, act: str) -> None:
+    link, actor = password_path(cast.qa), command_actor(cast.admin)
+    if act == "signed out":
+        people.sign_out(actor, cast.qa)
+    else:
+        people.switch_off(actor, cast.qa)
+    if act == "off and on":
+        people.switch_on(actor, cast.qa)
+    assert "This link does not work" in stranger().get(link, secure=True).content.decode()
+
+
+def test_a_changed_address_is_told_to_the_former_one(cast: Cast, settings: Settings) -> None:
+    settings.MAIL_CONFIGURED = True
+    data = {"first_name": "Q", "last_name": "", "email": "new@example.com"}
+    url = reverse("accounts:person", args=[cast.qa.pk])
+    enter(cast.admin).post(url, data, secure=True)
+    (sent,) = mail.outbox
+    assert sent.to == ["qa@example.com"]
+    data["email"] = cast.marketing.email.upper()
+    answer = enter(cast.admin).post(url, data, secure=True)
+    assert "Another account has this address" in answer.content.decode()
+    data = {"first_name": "Q\u202eA", "last_name": "", "email": ""}
+    assert enter(cast.admin).post(url, data, secure=True).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("accounts:set-rights", {"role": "marketing"}),
+        ("accounts:switch", {"to": "on"}),
+        ("accounts:renew-link", {}),
+        ("accounts:person", {"first_name": "X", "last_name": "", "email": "x@example.com"}),
+    ],
+)
+def test_what_gives_power_away_asks_for_a_proof(
+    cast: Cast, name: str, data: dict[str, str]
+) -> None:
+    client = enter(cast.admin)
+    prove(client, cast.admin, FACTORS, ago=3600)
+    answer = client.post(reverse(name, args=[cast.qa.pk]), data, secure=True)
+    assert answer.headers["Location"].startswith(reverse("account_reauthenticate"))
+    fresh = User.objects.get(pk=cast.qa.pk)
+    assert (fresh.role, fresh.email, fresh.first_name) == ("qa", "qa@example.com", "")
+    sent = client.post(reverse("accounts:invite"), form_of(cast, step="send"), secure=True)
+    assert sent.headers["Location"].startswith(reverse("account_reauthenticate"))
+    assert not User.objects.filter(username="nina").exists()
+
+
+def test_who_was_administrator_once_can_be_given_a_role_again(cast: Cast) -> None:
+    User.objects.filter(pk=cast.admin.pk).update(is_active=False)
+    old, actor = User.objects.get(pk=cast.admin.pk), system_actor()
+    with pytest.raises(people.PeopleError):
+        people.switch_on(actor, old)
+    people.change_role(actor, old, Role.MARKETING)
+    people.switch_on(actor, old)
+    assert (old.role, old.is_active) == ("marketing", True)
 
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
         ("username", "qa", "already exists"),
+        ("username", "QA", "account of this name already"),
         ("username", "no spaces", "Enter a valid username"),
         ("email", "QA@example.com", "Another account has this address"),
         ("email", "nonsense", "valid email address"),
@@ -183,7 +254,7 @@ def test_no_service_of_people_serves_anybody_else(cast: Cast, role: str) -> None
         lambda: people.switch_on(actor, other),
         lambda: people.sign_out(actor, other),
         lambda: people.reset_second_factor(actor, other),
-        lambda: people.invite_again(actor, other),
+        lambda: people.renew_link(actor, other),
         lambda: people.change_names(actor, other, first_name="E", last_name="", email=""),
         lambda: people.invite(
             actor, username="eve", role=Role.QA, email="e@example.com", environments=[]
@@ -228,7 +299,13 @@ def test_a_view_as_another_ends_by_itself(cast: Cast, monkeypatch: pytest.Monkey
     client.post(reverse("accounts:view-as", args=[cast.marketing.pk]), secure=True)
     late = time.time() + view_as.SECONDS + 1
     monkeypatch.setattr("accounts.view_as.time.time", lambda: late)
-    assert client.get(reverse("promotion:builds"), secure=True).status_code in (200, 302)
+    answer = client.post(reverse("accounts:switch", args=[cast.qa.pk]), {"to": "off"}, secure=True)
+    assert (answer.status_code, "view as another person ended" in answer.content.decode()) == (
+        409,
+        True,
+    )
+    assert User.objects.get(pk=cast.qa.pk).is_active
+    assert told("view-as.ended") == [("administrator", "done")]
     page = client.get(reverse("promotion:environments"), secure=True).content.decode()
     assert "You see the console as" not in page
 

@@ -1,17 +1,23 @@
 """Signing in: passwords, second factors, lockout, sessions, links by mail."""
 
 import re
+from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.core import mail
+from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django_tasks import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
 from accounts import people
 from accounts.audit import command_actor
+from accounts.mail import password_path
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from tests.accounts.conftest import (
@@ -29,6 +35,13 @@ from tests.factories import enter
 HOME = reverse("admin:index")
 # All roles open it.
 OPEN = reverse("promotion:environments")
+
+
+def work() -> None:
+    """Do what waits in the queue, as the worker does."""
+    for waiting in DBTaskResult.objects.filter(status=TaskResultStatus.READY):
+        waiting.task.call(*waiting.args_kwargs["args"])
+        waiting.delete()
 
 
 def is_in(client: Client) -> bool:
@@ -78,6 +91,11 @@ def test_an_authenticator_app_is_set_up_on_the_way_and_asked_for_afterwards(cast
     assert codes == reverse("mfa_view_recovery_codes")
     assert "I have saved" in client.get(codes, secure=True).content.decode()
     assert is_in(client)
+    # The code that set it up counts no more.
+    other = stranger()
+    sign_in(other, cast.qa)
+    other.post(reverse("mfa_authenticate"), data, secure=True)
+    assert not is_in_session(other)
     # Its key is no plain text in the database.
     held = Authenticator.objects.get(user=cast.qa, type="totp")
     assert secret.group(1) not in str(held.data)
@@ -143,18 +161,109 @@ def test_a_session_from_before_the_factor_adds_none_and_has_to_prove_it(cast: Ca
     assert is_in(client)
 
 
-def test_after_five_wrong_passwords_the_account_waits_whoever_asks(cast: Cast) -> None:
-    for n in range(5):
-        client = Client(headers={"x-forwarded-proto": "https"}, REMOTE_ADDR=f"192.0.2.{n}")
+def from_address(address: str) -> Client:
+    return Client(headers={"x-forwarded-proto": "https"}, REMOTE_ADDR=address)
+
+
+def test_after_five_wrong_passwords_the_account_waits_for_where_they_came_from(cast: Cast) -> None:
+    for _ in range(5):
+        client = from_address("2001:db8::1")
         assert sign_in(client, cast.marketing, "wrong").status_code == 200
-    answer = sign_in(stranger(), cast.marketing)
-    assert "Too many failed login attempts" in answer.content.decode()
+    # Another address of the same network is no other place.
+    for address in ("2001:db8::1", "2001:db8::2"):
+        answer = sign_in(from_address(address), cast.marketing)
+        assert "Too many failed login attempts" in answer.content.decode()
     refused = AuditEvent.objects.filter(action="account.signed-in", outcome="refused")
-    assert refused.count() == 6
+    assert refused.count() == 7
     assert refused.latest("number").reason.startswith("Too many attempts failed")
-    # Another account is not held up.
+    # Nobody keeps the person out from elsewhere, nor another account.
+    assert sign_in(from_address("192.0.2.77"), cast.marketing).status_code == 302
     give_factor(cast.qa)
-    assert sign_in(stranger(), cast.qa).headers["Location"] == reverse("mfa_authenticate")
+    there = sign_in(from_address("2001:db8::1"), cast.qa).headers["Location"]
+    assert there == reverse("mfa_authenticate")
+
+
+def test_from_everywhere_together_there_are_so_many_tries(cast: Cast, settings: Settings) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {
+        "login_failed": "5/300s/key",
+        "login_failed_anywhere": "7/h/key",
+    }
+    for n in range(7):
+        sign_in(from_address(f"192.0.2.{n}"), cast.marketing, "wrong")
+    answer = sign_in(from_address("192.0.2.200"), cast.marketing)
+    assert "Too many failed login attempts" in answer.content.decode()
+
+
+def test_nobody_flushes_a_lockout_by_other_attempts(cast: Cast, settings: Settings) -> None:
+    cache.set("allauth:locked", "yes", 300)
+    cache.set("allauth:over", "yes", -5)
+    for n in range(settings.CACHES["default"]["OPTIONS"]["MAX_ENTRIES"] + 10):
+        cache.set(f"z-attempt-{n}", "x", 3600)
+    assert cache.get("allauth:locked") == "yes"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM console_cache WHERE cache_key LIKE '%over%'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_link_that_set_a_password_ends_the_lockout(cast: Cast) -> None:
+    for _ in range(5):
+        sign_in(stranger(), cast.marketing, "wrong")
+    client = stranger()
+    form = client.get(password_path(cast.marketing), secure=True).headers["Location"]
+    data = {"password1": "another long phrase 8", "password2": "another long phrase 8"}
+    client.post(form, data, secure=True)
+    assert sign_in(stranger(), cast.marketing, "another long phrase 8").status_code == 302
+
+
+def test_attempts_on_another_spelling_are_of_the_account(cast: Cast) -> None:
+    data = {"login": "MARKETING", "password": "wrong"}
+    stranger().post(reverse("account_login"), data, secure=True)
+    event = AuditEvent.objects.get(action="account.signed-in")
+    assert (event.object_label, event.detail) == ("marketing", {})
+
+
+def test_the_last_security_key_stays_too(cast: Cast) -> None:
+    facts = {"user": cast.qa, "type": "webauthn", "data": {"name": "Key", "credential": {}}}
+    key = Authenticator.objects.create(**facts)
+    client = enter(cast.qa)
+    url = reverse("mfa_remove_webauthn", args=[key.pk])
+    client.post(url, secure=True)
+    assert Authenticator.objects.filter(pk=key.pk).exists()
+    Authenticator.objects.create(**facts)
+    client.post(url, secure=True)
+    assert not Authenticator.objects.filter(pk=key.pk).exists()
+    assert told("account.factor-removed") == [("qa", "done")]
+    other = Authenticator.objects.create(**{**facts, "user": cast.admin})
+    url = reverse("mfa_remove_webauthn", args=[other.pk])
+    assert client.post(url, secure=True).status_code == 404
+
+
+def test_a_change_whose_event_cannot_be_written_does_not_happen(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: Any, **_facts: Any) -> None:
+        raise RuntimeError("The trail is broken.")
+
+    client = enter(cast.marketing)
+    monkeypatch.setattr("accounts.hooks.record", broken)
+    data = {"oldpassword": PASSWORD, "password1": "a new phrase 99", "password2": "a new phrase 99"}
+    with pytest.raises(RuntimeError):
+        client.post(reverse("account_change_password"), data, secure=True)
+    cast.marketing.refresh_from_db()
+    assert cast.marketing.check_password(PASSWORD)
+    page = client.get(reverse("mfa_activate_totp"), secure=True).content.decode()
+    secret = re.search(r'value="([A-Z2-7]{32})"', page)
+    assert secret is not None
+    with pytest.raises(RuntimeError):
+        client.post(reverse("mfa_activate_totp"), {"code": code_of(secret.group(1))}, secure=True)
+    assert not Authenticator.objects.filter(user=cast.marketing).exists()
+
+
+def test_a_long_name_stops_nothing(cast: Cast) -> None:
+    cast.marketing.first_name, cast.marketing.last_name = "F" * 150, "L" * 150
+    cast.marketing.save()
+    assert sign_in(stranger(), cast.marketing).status_code == 302
+    assert len(AuditEvent.objects.get(action="account.signed-in").actor_name) == 200
 
 
 def test_a_name_that_nobody_has_is_not_kept(cast: Cast) -> None:
@@ -198,6 +307,7 @@ def test_a_person_sees_and_ends_their_own_sessions(cast: Cast) -> None:
     page = here.get(reverse("usersessions_list"), secure=True).content.decode()
     assert page.count("127.0.0.1") == 2
     here.post(reverse("usersessions_list"), secure=True)
+    assert told("account.sessions-ended") == [("marketing", "done")]
     assert (is_in_session(here), is_in(here)) == (True, True)
     assert not is_in_session(there)
 
@@ -211,7 +321,12 @@ def test_a_forgotten_password_is_set_by_a_link_that_works_once(
         reverse("account_reset_password"), {"email": cast.marketing.email}, secure=True
     )
     assert answer.headers["Location"] == reverse("account_reset_password_done")
+    # The queue holds no link that somebody with the database could follow.
+    assert "password/reset" not in str(DBTaskResult.objects.values_list("args_kwargs", flat=True))
+    work()
     (sent,) = mail.outbox
+    assert "Hello" in str(sent.body)
+    assert "testserver!" not in str(sent.body)
     link = re.search(r"https://testserver(\S+)", str(sent.body))
     assert link is not None
     form = client.get(link.group(1), secure=True).headers["Location"]
@@ -228,10 +343,16 @@ def test_a_forgotten_password_is_set_by_a_link_that_works_once(
 
 def test_nobody_learns_whether_an_address_has_an_account(cast: Cast, settings: Settings) -> None:
     settings.MAIL_CONFIGURED = True
-    data = {"email": "nobody@example.com"}
-    answer = stranger().post(reverse("account_reset_password"), data, secure=True)
-    assert answer.headers["Location"] == reverse("account_reset_password_done")
-    assert mail.outbox == []
+    for address, mails in (("nobody@example.com", 0), (cast.marketing.email, 1)):
+        before = DBTaskResult.objects.count()
+        data = {"email": address}
+        answer = stranger().post(reverse("account_reset_password"), data, secure=True)
+        assert answer.headers["Location"] == reverse("account_reset_password_done")
+        # Nothing is sent while the page is waited for: it would take longer.
+        assert mail.outbox == []
+        assert DBTaskResult.objects.count() == before + 1
+        work()
+        assert len(mail.outbox) == mails
 
 
 def test_without_a_mail_server_the_page_says_whom_to_ask(cast: Cast) -> None:
@@ -328,7 +449,8 @@ def test_a_mail_server_that_is_down_is_no_error_of_a_page(
         data = {"email": address}
         answer = stranger().post(reverse("account_reset_password"), data, secure=True)
         assert answer.headers["Location"] == reverse("account_reset_password_done")
-    assert "mail not sent" in caplog.text
+    work()
+    assert "mail.lost" in caplog.text
     data = {"username": "nina", "email": "nina@example.com", "role": "qa", "step": "send"}
     page = enter(cast.admin).post(reverse("accounts:invite"), data, secure=True)
     assert "The mail server did not take the mail" in page.content.decode()

@@ -10,13 +10,17 @@ from pathlib import Path
 
 
 class Listener(ThreadingHTTPServer):
-    """Answers each request alike. `asked` has the paths; `endless` sends the body for ever."""
+    """Answers each request alike; `endless` sends the body for ever.
+
+    `asked` has the paths, `credentials` what came with them.
+    """
 
     daemon_threads = True
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__((host, port), _Handler)
         self.asked: list[str] = []
+        self.credentials: list[str] = []
         self.status = 200
         self.headers: dict[str, str] = {"content-type": "application/json"}
         self.body = b"{}"
@@ -38,6 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         told = self.server
         told.asked.append(self.path)
+        told.credentials.append(self.headers.get("authorization") or "")
         self.rfile.read(int(self.headers.get("content-length") or 0))
         self.send_response(told.status)
         for name, value in told.headers.items():

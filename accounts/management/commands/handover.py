@@ -55,11 +55,13 @@ class Command(BaseCommand):
             old = None
             if not stays:
                 former = AFTERWARDS[options["former"]]
-                old = recover(actor, user, afterwards=former, reason=options["reason"])
+                old = recover(
+                    actor, user, afterwards=former, reason=options["reason"], password=password
+                )
+            elif password is not None:
+                renew_sign_in(actor, user, password, reason=options["reason"])
         except PeopleError as error:
             self._end(str(error), REFUSED)
-        if password is not None:
-            renew_sign_in(actor, user, password, reason=options["reason"])
         words = f"{user.label} is the administrator. All sessions have ended."
         if old is not None:
             words += f" {old.label} is {old.role if old.is_active else 'switched off'}."

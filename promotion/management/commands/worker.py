@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
@@ -29,6 +30,8 @@ LOOKS_A_LEASE = 4
 LOOK_SECONDS = 5.0
 # How often the audit trail's end is written down, where it is to be.
 ANCHOR_SECONDS = 60.0
+# How often sessions that are over are dropped.
+TIDY_SECONDS = 3600.0
 # How often runs of workflow tests are looked for that wait; a person does too.
 SUITE_SECONDS = 0.5
 
@@ -43,7 +46,13 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
         (look_at_accounts, LOOK_SECONDS),
         (run_waiting, SUITE_SECONDS),
         (anchor, ANCHOR_SECONDS),
+        (clear_expired, TIDY_SECONDS),
     )
+
+
+def clear_expired() -> None:
+    """Drop sessions that are over."""
+    SessionStore.clear_expired()
 
 
 class Command(BaseCommand):
