@@ -65,7 +65,7 @@ set-rights             person      302    403       403     403     403     405/
 switch                 person      302    403       403     403     403     405/302       302
 sign-out               person      302    403       403     403     403     405/302       302
 reset-factor           person      302    403       403     403     403     405/302       302
-renew-link             person      302    403       403     403     403     405/302       302
+renew-link             person      302    403       403     403     403     405/200       302
 view-as                person      302    403       403     403     403     405/302       302
 end-view-as            -           302    405/302   405/302 405/302 405/302 405/302       302
 handover               -           302    403       403     200     403     200/400       302
