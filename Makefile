@@ -98,7 +98,7 @@ test-security: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Rights, audi
 	$(TEST_ENV) $(PYTEST) -p tests.security.tally $(SECURITY)
 
 test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, races, accounts and rights on PostgreSQL
-	$(TEST_ENV) $(POSTGRES) $(PYTEST) tests/accounts tests/security tests/promotion tests/races
+	$(TEST_ENV) $(POSTGRES) $(PYTEST) $(SHORT) tests/accounts tests/security tests/promotion tests/races
 
 test-engines: venv system java ## The tests of the engine on each that is supported, and a line for each
 	@$(BIN)/python -m devtools.engines --workers $(WORKERS) $(ENGINES)

@@ -87,7 +87,7 @@ def test_a_security_key_is_added_and_signs_in(
     expect(page.get_by_label("Unused codes")).to_be_visible()
     page.context.clear_cookies()
     type_password(page, live_server, administrator, PASSWORD)
-    expect(page.get_by_role("heading", name="Two-Factor Authentication")).to_be_visible()
+    expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
     page.get_by_role("button", name="Use a security key").click()
     page.wait_for_url(f"{live_server}/")
     page.goto(f"{live_server}/account/2fa/webauthn/")
