@@ -1,6 +1,6 @@
 """What the console decides where django-allauth asks: addresses, refusals, second factors."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.userkit import get_user_by_username
@@ -31,6 +31,12 @@ LOCKED_OUT = "Too many attempts failed. Sign-in to this account waits for a few 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts are made by the administrator alone, and each refused sign-in is recorded."""
+
+    error_messages: ClassVar = {
+        **DefaultAccountAdapter.error_messages,
+        "too_many_login_attempts": "Too many failed attempts. Wait five minutes, or ask the "
+        "administrator for a link to set a new password.",
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

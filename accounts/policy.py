@@ -45,11 +45,11 @@ def may(user: User | AnonymousUser, verb: Verb, obj: Any = None) -> Verdict:
     if environment is not None and user.has_perm(permission, environment):
         return Verdict(True)
     able = " or ".join(role.value for role in roles_with(verb))
-    where = f" in {environment}" if environment is not None else ""
+    where, whom = "", f"a person with the role {able}"
+    if environment is not None:
+        where, whom = f" in {environment}", f"{whom} for this environment"
     return Verdict(
-        False,
-        f"{user.label} ({user.role}) may not {VERB_WORDS[verb]}{where}. "
-        f"Ask a person with the role {able} for this environment.",
+        False, f"{user.label} ({user.role}) may not {VERB_WORDS[verb]}{where}. Ask {whom}."
     )
 
 

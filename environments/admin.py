@@ -45,6 +45,7 @@ class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Cluster
         fields = ("name", "url", "authentication", "username", "ca_certificate")
+        labels: ClassVar = {"ca_certificate": "CA certificate"}
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
@@ -134,8 +135,24 @@ class ClusterAdmin(PolicyAdmin):
         super().save_model(request, obj, form, change)
 
 
+class EnvironmentForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One set of indices; what its builds belong to cannot be changed afterwards."""
+
+    class Meta:
+        model = Environment
+        # The admin page names them.
+        fields = "__all__"  # noqa: DJ007
+        help_texts: ClassVar = {
+            "tenant": "Of an index called 08x.acme.tracardi-flow it is acme; without one of your "
+            "own it is 01506 for 0.8.1. Slug, kind, cluster, version and tenant stay as they are "
+            "once saved.",
+            "promotes_to": "Of a staging: the production that it feeds.",
+        }
+
+
 @admin.register(Environment)
 class EnvironmentAdmin(PolicyAdmin):
+    form = EnvironmentForm
     list_display = ("name", "kind", "version", "tenant", "cluster", "promotes_to")
     fields = (
         "name",

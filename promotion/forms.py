@@ -24,7 +24,7 @@ class ReviewForm(forms.Form):
     comment = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What you tested. Needed but for an approval.",
+        help_text="What you tested. Needed unless you approve.",
     )
     acknowledged = forms.MultipleChoiceField(
         required=False,

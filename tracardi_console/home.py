@@ -10,7 +10,7 @@ from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import console_page, listing, show, signed_in
 from environments.account_looks import to_look_at
-from environments.models import Environment
+from environments.models import Cluster, Environment
 from promotion.overview import pipelines
 from promotion.views import visible_promotions
 
@@ -55,5 +55,6 @@ def home(request: HttpRequest) -> HttpResponse:
         moving=any(row.moving for row in rows),
         recent=visible_promotions(user)[:RECENT],
         may_manage=manages,
+        has_cluster=not rows and Cluster.objects.exists(),
         account_looks=to_look_at(productions),
     )

@@ -172,7 +172,7 @@ def test_after_five_wrong_passwords_the_account_waits_for_where_they_came_from(c
     # Another address of the same network is no other place.
     for address in ("2001:db8::1", "2001:db8::2"):
         answer = sign_in(from_address(address), cast.marketing)
-        assert "Too many failed login attempts" in answer.content.decode()
+        assert "Too many failed attempts" in answer.content.decode()
     refused = AuditEvent.objects.filter(action="account.signed-in", outcome="refused")
     assert refused.count() == 7
     assert refused.latest("number").reason.startswith("Too many attempts failed")
@@ -191,7 +191,7 @@ def test_from_everywhere_together_there_are_so_many_tries(cast: Cast, settings: 
     for n in range(7):
         sign_in(from_address(f"192.0.2.{n}"), cast.marketing, "wrong")
     answer = sign_in(from_address("192.0.2.200"), cast.marketing)
-    assert "Too many failed login attempts" in answer.content.decode()
+    assert "Too many failed attempts" in answer.content.decode()
 
 
 def test_nobody_flushes_a_lockout_by_other_attempts(cast: Cast, settings: Settings) -> None:

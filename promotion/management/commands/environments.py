@@ -27,7 +27,8 @@ class Command(ActingCommand):
             self.stdout.write(outcome["message"])
         for row in outcome["environments"]:
             target = f" -> {row['promotes_to']}" if row["promotes_to"] else ""
-            build = f", build {row['latest_build']}" if row["latest_build"] else ", no build"
+            # None where there is none, and where it is not to be seen.
+            build = f", build {row['latest_build']}" if row["latest_build"] else ""
             verdict = f" ({row['verdict']})" if row["verdict"] else ""
             self.stdout.write(f"{row['environment']} [{row['kind']}]{target}{build}{verdict}")
 
