@@ -59,7 +59,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         Without it, nobody who came so could set up a first second factor.
         """
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
-        if methods or not _by_single_sign_on(user):
+        if methods or not comes_by_single_sign_on(user):
             return methods
         way = reverse("openid_connect_login", kwargs={"provider_id": "sso"})
         words = f"Sign in with {settings.OIDC_NAME} again"
@@ -109,7 +109,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         self, user: AbstractBaseUser, email: str, context: dict[str, Any]
     ) -> None:
         """Send it, but not where a single sign-on keeps the password."""
-        if not _by_single_sign_on(user):
+        if not comes_by_single_sign_on(user):
             super().send_password_reset_mail(user, email, context)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
@@ -123,7 +123,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             deliver.enqueue(sealed(self.render_mail(template_prefix, email, facts)))
 
 
-def _by_single_sign_on(user: Any) -> bool:
+def comes_by_single_sign_on(user: Any) -> bool:
+    """Answer whether a single sign-on, that is set up, keeps a person's password."""
     # The library asks for this module before its models are there.
     from allauth.socialaccount.models import SocialAccount
 

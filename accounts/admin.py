@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from accounts.audit import record, request_actor
-from accounts.authorising import CONFIRM_FIRST
-from accounts.confirming import AGAIN, to_confirm
-from accounts.models import AuditEvent
+from accounts.authorising import confirm
+from accounts.confirming import confirm_first, lacks_proof, to_confirm
 from accounts.policy import may
-from accounts.recent import confirmed_recently
 from accounts.roles import Verb
 
 # The audit trail is the history here, and nothing is deleted.
@@ -58,14 +55,12 @@ class PolicyAdmin(ModelAdmin):  # type: ignore[misc]
 
         Where the console connects, and with which password, gives production away.
         """
-        verdict = may(request.user, Verb.MANAGE)
-        if verdict and not hasattr(request, "viewer") and not confirmed_recently(request):
-            if request.method == "POST":
-                refused = AuditEvent.Outcome.REFUSED
-                action = f"{self.opts.model_name}.changed"
-                record(request_actor(request), action, outcome=refused, reason=CONFIRM_FIRST)
-                messages.warning(request, AGAIN)
-            return to_confirm(request, request.get_full_path())
+        if lacks_proof(request, Verb.MANAGE):
+            back = request.get_full_path()
+            with confirm_first(request, back) as asked:
+                if request.method == "POST":
+                    confirm(request_actor(request), f"{self.opts.model_name}.changed", None)
+            return asked.answer or to_confirm(request, back)
         answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         return answer
 

@@ -40,7 +40,17 @@ def authorise(
         raise _refused(actor, action, obj, NotAllowedError(words))
     if not verdict:
         raise _refused(actor, action, obj, NotAllowedError(verdict.reason))
-    if confirmed and not actor.is_confirmed:
+    if confirmed:
+        confirm(actor, action, obj)
+
+
+def confirm(actor: Actor, action: str, obj: models.Model | None) -> None:
+    """Let an actor pass who proved a moment ago who it is, or record that it has to first.
+
+    Raises:
+        ConfirmationNeededError: it did not.
+    """
+    if not actor.is_confirmed:
         raise _refused(actor, action, obj, ConfirmationNeededError(CONFIRM_FIRST))
 
 

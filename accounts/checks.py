@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
-from accounts.claims import GIVEN
 from accounts.openid import is_private
-from accounts.roles import Role
+from accounts.roles import GIVEN, Role
 
 _ROLES: Final = " or ".join(role.value for role in GIVEN)
 

@@ -11,11 +11,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from accounts.models import User
-from accounts.roles import Role
+from accounts.roles import GIVEN, Role
 
 Claims = Mapping[str, Any]
-# What a claim may give. The administration is handed over, whatever the settings say.
-GIVEN: Final = (Role.QA, Role.MARKETING)
 _NOT_IN_A_NAME: Final = re.compile(r"[^\w.@+-]+")
 
 

@@ -47,6 +47,13 @@ def confirm_first(request: HttpRequest, back: str) -> Iterator[Asked]:
         asked.answer = to_confirm(request, back)
 
 
+def lacks_proof(request: HttpRequest, verb: Verb) -> bool:
+    """Answer whether a person may, and has to prove first who it is; who only looks need not."""
+    if hasattr(request, "viewer") or not isinstance(request.user, User):
+        return False
+    return bool(may(request.user, verb)) and not confirmed_recently(request)
+
+
 def confirmed_page(
     view: Callable[Concatenate[HttpRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
@@ -54,9 +61,7 @@ def confirmed_page(
 
     @wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        user, viewed = request.user, hasattr(request, "viewer")
-        opens = request.method == "GET" and isinstance(user, User) and not viewed
-        if opens and may(user, Verb.PROMOTE) and not confirmed_recently(request):
+        if request.method == "GET" and lacks_proof(request, Verb.PROMOTE):
             return to_confirm(request, request.get_full_path())
         return view(request, *args, **kwargs)
 

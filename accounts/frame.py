@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
@@ -58,4 +58,4 @@ def _lacks_factor(request: HttpRequest) -> bool:
     user = request.user
     if not isinstance(user, User) or not needs_second_factor(user) or used_second_factor(request):
         return False
-    return not Authenticator.objects.filter(user=user, type__in=FACTORS).exists()
+    return not is_mfa_enabled(user, FACTORS)

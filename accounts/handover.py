@@ -2,19 +2,19 @@
 
 from typing import Final
 
-from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.adapters import FACTORS
 from accounts.audit import Actor, record
-from accounts.authorising import CONFIRM_FIRST, ConfirmationNeededError, authorise
-from accounts.models import AuditEvent, Handover, User
-from accounts.people import GIVEN, PeopleError
+from accounts.authorising import authorise, confirm
+from accounts.models import OFFER_LASTS, Handover, User
+from accounts.people import PeopleError, refused
 from accounts.recent import needs_second_factor
 from accounts.recovery import renew_sign_in
-from accounts.roles import Role, Verb
+from accounts.roles import GIVEN, Role, Verb
 from accounts.services import sync_user
 from accounts.sessions import end_sessions
 
@@ -48,9 +48,9 @@ def offer_problem(user: User) -> str:
             f"{user.label} has no password here, and an administrator signs in with one, not by "
             "single sign-on."
         )
-    factors = Authenticator.objects.filter(user=user, type__in=FACTORS)
     # Of the role to come: marketing has none to have one for.
-    if needs_second_factor(User(role=Role.ADMINISTRATOR.value)) and not factors.exists():
+    needs = needs_second_factor(User(role=Role.ADMINISTRATOR.value))
+    if needs and not is_mfa_enabled(user, FACTORS):
         return f"{user.label} has to set up a second factor first, under Sign-in and security."
     return ""
 
@@ -73,7 +73,10 @@ def offer(actor: Actor, user: User, *, afterwards: Role | None, reason: str = ""
         raise _refused(actor, OFFERED, user, problem)
     try:
         with transaction.atomic():
-            _end_expired()
+            over = Handover.objects.filter(offered_at__lte=timezone.now() - OFFER_LASTS)
+            over.filter(status=Handover.Status.OFFERED).update(
+                status=Handover.Status.WITHDRAWN, ended_at=timezone.now()
+            )
             made = Handover.objects.create(
                 offered_by=actor.user,
                 offered_to=user,
@@ -97,10 +100,7 @@ def accept(actor: Actor, made: Handover) -> None:
     """
     if actor.user is None or actor.user.pk != made.offered_to_id:
         raise _refused(actor, ACCEPTED, None, "It was not offered to you.")
-    if not actor.is_confirmed:
-        refused = AuditEvent.Outcome.REFUSED
-        record(actor, ACCEPTED, actor.user, outcome=refused, reason=CONFIRM_FIRST)
-        raise ConfirmationNeededError(CONFIRM_FIRST)
+    confirm(actor, ACCEPTED, actor.user)
     try:
         with transaction.atomic():
             problem = _take(actor, made)
@@ -222,13 +222,5 @@ def _swap(old: User | None, new: User, afterwards: Role | None) -> None:
     end_sessions(new)
 
 
-def _end_expired() -> None:
-    for made in Handover.objects.select_for_update().filter(status=Handover.Status.OFFERED):
-        if not made.is_open:
-            made.status, made.ended_at = Handover.Status.WITHDRAWN, timezone.now()
-            made.save(update_fields=["status", "ended_at"])
-
-
-def _refused(actor: Actor, action: str, user: User | None, words: str) -> HandoverError:
-    record(actor, action, user, outcome=AuditEvent.Outcome.REFUSED, reason=words)
-    return HandoverError(f"{words} Nothing was changed.")
+def _refused(actor: Actor, action: str, user: User | None, words: str) -> PeopleError:
+    return refused(actor, action, user, words, HandoverError)

@@ -11,23 +11,18 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import handover, mail, view_as
 from accounts.audit import request_actor
 from accounts.authorising import NotAllowedError
-from accounts.confirming import confirm_first, confirmed_page
+from accounts.confirming import confirmed_page
 from accounts.models import Handover, User
 from accounts.people import PeopleError
 from accounts.people_forms import OfferForm
-from accounts.people_views import people_page, person_url
+from accounts.people_views import change, people_page, person_url
 from accounts.policy import may
 from accounts.roles import Role, Verb
 from accounts.web import console_page, forbidden, show, signed_in
 
 
 def _act(request: HttpRequest, url: str, act: Callable[[], str]) -> HttpResponse:
-    with confirm_first(request, reverse("accounts:handover")) as asked:
-        try:
-            messages.success(request, act())
-        except PeopleError as error:
-            messages.error(request, str(error))
-    return asked.answer or HttpResponseRedirect(url)
+    return change(request, url, act, again=reverse("accounts:handover"))
 
 
 @console_page

@@ -4,22 +4,20 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
-from allauth.socialaccount.models import SocialAccount
 from django.apps import apps
-from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 from guardian.models import UserObjectPermission
 
+from accounts.adapters import comes_by_single_sign_on
 from accounts.audit import Actor, record
 from accounts.authorising import authorise
 from accounts.models import AuditEvent, User
 from accounts.policy import APP_LABEL, MODEL
-from accounts.roles import ROLE_VERBS, VERB_WORDS, Role, Verb
+from accounts.roles import GIVEN, ROLE_VERBS, VERB_WORDS, Role, Verb
 from accounts.services import grant, revoke, sync_user
 from accounts.sessions import end_sessions
 
-GIVEN: Final = (Role.QA, Role.MARKETING)
 HAND_OVER: Final = "The administrator's role is handed over, on a page of its own."
 
 
@@ -64,7 +62,7 @@ def invite(
     action = "account.invited"
     authorise(actor, Verb.MANAGE, action, None, confirmed=True)
     if role not in GIVEN:
-        raise _refused(actor, action, None, HAND_OVER)
+        raise refused(actor, action, None, HAND_OVER)
     with transaction.atomic():
         user = User(
             username=username, role=role.value, email=email, invited_at=timezone.now(), **names
@@ -97,7 +95,7 @@ def renew_link(actor: Actor, user: User) -> None:
     elif comes_by_single_sign_on(user):
         problem = f"{user.label} comes by single sign-on, which keeps the password."
     if problem:
-        raise _refused(actor, action, user, problem)
+        raise refused(actor, action, user, problem)
     with transaction.atomic():
         invited = user.is_invited
         if invited:
@@ -105,12 +103,6 @@ def renew_link(actor: Actor, user: User) -> None:
             user.save(update_fields=["invited_at"])
         end_sessions(user)
         record(actor, action, user, detail={"invited": invited})
-
-
-def comes_by_single_sign_on(user: User) -> bool:
-    """Answer whether a single sign-on, that is set up, keeps a person's password."""
-    connected = settings.OIDC_ISSUER and SocialAccount.objects.filter(user=user).exists()
-    return bool(connected)
 
 
 def change_names(actor: Actor, user: User, *, first_name: str, last_name: str, email: str) -> None:
@@ -142,7 +134,7 @@ def set_environments(actor: Actor, user: User, wanted: Collection[models.Model])
     action = "account.granted"
     authorise(actor, Verb.MANAGE, action, user, confirmed=True)
     if user.is_administrator:
-        raise _refused(actor, action, user, "The administrator sees all environments.")
+        raise refused(actor, action, user, "The administrator sees all environments.")
     with transaction.atomic():
         before, keys = granted(user), {one.pk for one in wanted}
         for one in wanted:
@@ -161,7 +153,7 @@ def change_role(actor: Actor, user: User, role: Role, *, reason: str = "") -> No
     action = "account.role-changed"
     authorise(actor, Verb.MANAGE, action, user, confirmed=True)
     if role not in GIVEN:
-        raise _refused(actor, action, user, HAND_OVER)
+        raise refused(actor, action, user, HAND_OVER)
 
     def act(held: User) -> None:
         before, held.role = held.role, role.value
@@ -207,7 +199,7 @@ def switch_on(actor: Actor, user: User) -> None:
         held.save(update_fields=["is_active"])
         record(actor, action, held)
 
-    _of_no_administrator(actor, action, user, HAND_OVER, act)
+    _of_no_administrator(actor, action, user, HAND_OVER, act, former=False)
 
 
 def sign_out(actor: Actor, user: User) -> int:
@@ -231,7 +223,7 @@ def reset_second_factor(actor: Actor, user: User, *, reason: str = "") -> None:
     authorise(actor, Verb.MANAGE, action, user, confirmed=True)
     held = Authenticator.objects.filter(user=user)
     if not held.exists():
-        raise _refused(actor, action, user, f"{user.label} has no second factor.")
+        raise refused(actor, action, user, f"{user.label} has no second factor.")
     with transaction.atomic():
         detail = {"types": sorted(held.values_list("type", flat=True))}
         held.delete()
@@ -240,26 +232,32 @@ def reset_second_factor(actor: Actor, user: User, *, reason: str = "") -> None:
 
 
 def _of_no_administrator(
-    actor: Actor, action: str, user: User, problem: str, act: Callable[[User], None]
+    actor: Actor,
+    action: str,
+    user: User,
+    problem: str,
+    act: Callable[[User], None],
+    *,
+    former: bool = True,
 ) -> None:
     """Change an account, unless it is the administrator's by now.
 
-    Its row is looked at and held in one transaction: an acceptance at the same moment would leave
-    nobody in charge otherwise.
+    `former` lets an account pass that was it once and is switched off. Its row is looked at and
+    held in one transaction: an acceptance at the same moment would else leave nobody in charge.
     """
     with transaction.atomic():
         held = User.objects.select_for_update().get(pk=user.pk)
-        # Who was it once, and is switched off, is nobody's administrator.
-        allowed = not (held.is_administrator and held.is_active) and not (
-            held.is_administrator and action == "account.enabled"
-        )
+        allowed = not held.is_administrator or (former and not held.is_active)
         if allowed:
             act(held)
     if not allowed:
-        raise _refused(actor, action, user, problem)
+        raise refused(actor, action, user, problem)
     user.refresh_from_db()
 
 
-def _refused(actor: Actor, action: str, user: User | None, words: str) -> PeopleError:
+def refused(
+    actor: Actor, action: str, user: User | None, words: str, kind: type[PeopleError] = PeopleError
+) -> PeopleError:
+    """Record that a rule said no, and return the error that says so."""
     record(actor, action, user, outcome=AuditEvent.Outcome.REFUSED, reason=words)
-    return PeopleError(f"{words} Nothing was changed.")
+    return kind(f"{words} Nothing was changed.")

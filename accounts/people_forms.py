@@ -6,8 +6,8 @@ from django import forms
 from django.core.validators import RegexValidator
 
 from accounts.models import User
-from accounts.people import GIVEN, environments
-from accounts.roles import Role
+from accounts.people import environments
+from accounts.roles import GIVEN, Role
 
 # More digits than the key of a row has in any database.
 LONGEST_KEY = 18

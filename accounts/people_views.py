@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import mail, people
-from accounts.adapters import FACTORS
+from accounts.adapters import FACTORS, comes_by_single_sign_on
 from accounts.audit import record, request_actor
 from accounts.confirming import confirm_first, confirmed_page
 from accounts.models import AuditEvent, User
@@ -161,10 +161,10 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
                 _tell(request, user, before)
             return "Saved."
 
-        return _change(request, user, act)
+        return change(request, person_url(user), act)
     held = people.granted(user)
     status = 400 if form.errors else 200
-    sign_on = people.comes_by_single_sign_on(user)
+    sign_on = comes_by_single_sign_on(user)
     return show(
         request,
         "accounts/person.html",
@@ -184,12 +184,14 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def _change(
-    request: HttpRequest, user: User, act: Callable[[], str], back: str = ""
+def change(
+    request: HttpRequest, url: str, act: Callable[[], str], *, again: str = ""
 ) -> HttpResponse:
-    """Run a change of a person, say how it went, and go back to their page."""
-    url = back or person_url(user)
-    with confirm_first(request, url) as asked:
+    """Run a change of people, say how it went, and go to a page.
+
+    Where a proof is needed first, the page to do it again on is `again`, or `url`.
+    """
+    with confirm_first(request, again or url) as asked:
         try:
             messages.success(request, act())
         except people.PeopleError as error:
@@ -235,7 +237,7 @@ def set_rights(request: HttpRequest, pk: int) -> HttpResponse:
         people.set_environments(actor, user, list(form.cleaned_data["environments"]))
         return f"{user.label} is {user.role}, with {len(people.granted(user))} environments."
 
-    return _change(request, user, act)
+    return change(request, person_url(user), act)
 
 
 @people_page
@@ -252,7 +254,7 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
         people.switch_off(actor, user, reason=_reason(request))
         return f"{user.label} is switched off, and all sessions have ended."
 
-    return _change(request, user, act)
+    return change(request, person_url(user), act)
 
 
 @people_page
@@ -265,7 +267,7 @@ def sign_out(request: HttpRequest, pk: int) -> HttpResponse:
         people.sign_out(request_actor(request), user)
         return f"All sessions of {user.label} have ended."
 
-    return _change(request, user, act)
+    return change(request, person_url(user), act)
 
 
 @people_page
@@ -278,7 +280,7 @@ def reset_factor(request: HttpRequest, pk: int) -> HttpResponse:
         people.reset_second_factor(request_actor(request), user, reason=_reason(request))
         return f"{user.label} sets up a second factor anew at the next sign-in."
 
-    return _change(request, user, act)
+    return change(request, person_url(user), act)
 
 
 @people_page

@@ -5,12 +5,17 @@ content type. The administrator's are global; the others' are granted one enviro
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class Role(StrEnum):
     ADMINISTRATOR = "administrator"
     QA = "qa"
     MARKETING = "marketing"
+
+
+# What a person is given, the one that may more first; the administrator's is handed over.
+GIVEN: Final = (Role.QA, Role.MARKETING)
 
 
 class Verb(StrEnum):

@@ -55,9 +55,10 @@ def remove_key(request: HttpRequest, pk: int) -> HttpResponseBase:
 @login_required
 def sessions(request: HttpRequest) -> HttpResponseBase:
     """List one's sessions, and end all others."""
-    answer: HttpResponseBase = list_usersessions(request)
-    if request.method == "POST":
-        record(request_actor(request), "account.sessions-ended", signed_in(request))
+    with transaction.atomic():
+        answer: HttpResponseBase = list_usersessions(request)
+        if request.method == "POST":
+            record(request_actor(request), "account.sessions-ended", signed_in(request))
     return answer
 
 

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 
 from accounts.audit import Actor, record
 from accounts.authorising import authorise
-from accounts.models import AuditEvent, User
-from accounts.people import PeopleError
+from accounts.models import User
+from accounts.people import refused
 from accounts.roles import Verb
 
 SECONDS: Final = 30 * 60
@@ -31,8 +31,7 @@ def begin(request: HttpRequest, actor: Actor, target: User) -> None:
     elif not target.is_active:
         problem = f"{target.label}'s account is switched off, and sees nothing."
     if problem:
-        record(actor, BEGUN, target, outcome=AuditEvent.Outcome.REFUSED, reason=problem)
-        raise PeopleError(f"{problem} Nothing was changed.")
+        raise refused(actor, BEGUN, target, problem)
     record(actor, BEGUN, target, detail={"seconds": SECONDS})
     request.session[_KEY] = {"user": target.pk, "until": time.time() + SECONDS}
 
@@ -55,7 +54,7 @@ def target_of(request: HttpRequest) -> User | None:
     viewer = request.user
     if not held or not isinstance(viewer, User) or not viewer.is_administrator:
         return None
-    if time.time() >= held["until"]:
+    if is_over(request):
         return None
     target = User.objects.filter(pk=held["user"], is_active=True).first()
     return None if target is None or target.is_administrator else target

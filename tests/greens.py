@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.reporting import reporter_of
+
 if TYPE_CHECKING:
     # As a plugin it is loaded before Django is.
     from devtools.standin.server import StandIn
@@ -85,8 +87,8 @@ def line(names: list[str], properties: list[tuple[str, object]]) -> str:
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Print the line after everything else that a run prints."""
     yield
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or hasattr(session.config, "workerinput"):
+    reporter = reporter_of(session)
+    if reporter is None:
         return
     ended = [one for o in ("passed", "failed") for one in reporter.stats.get(o, [])]
     # A property of a fixture's end is in the report of the teardown, which is in none of these.

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.reporting import reporter_of
+
 # What a test is counted as, by a part of its name.
 TRIED = {
     "kill points": ("test_what_a_killed_process_left",),
@@ -67,8 +69,8 @@ def _steps(reporter: pytest.TerminalReporter) -> int:
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Print the line after everything else that a run prints."""
     yield
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or hasattr(session.config, "workerinput"):
+    reporter = reporter_of(session)
+    if reporter is None:
         return
     passed, failed, broken = (_names(reporter, o) for o in ("passed", "failed", "error"))
     counts = counted(passed, failed, broken, _steps(reporter))

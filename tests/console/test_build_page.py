@@ -6,25 +6,14 @@ from django.urls import reverse
 
 from accounts.audit import command_actor
 from accounts.models import User
-from accounts.roles import Role
 from environments.models import Environment
 from promotion.models import Review
 from promotion.services import review
-from tests.console.shops import keep, make_shop, page, person, text_of
+from tests.console.shops import keep, page, text_of
 from tests.factories import enter
 
 pytestmark = pytest.mark.django_db
 APPROVED, CHANGES = Review.Verdict.APPROVED, Review.Verdict.CHANGES
-
-
-@pytest.fixture
-def shop() -> Environment:
-    return make_shop()
-
-
-@pytest.fixture
-def qa(shop: Environment) -> User:
-    return person(Role.QA, shop)
 
 
 @pytest.fixture

@@ -15,16 +15,11 @@ from promotion.checklists import change_checklist
 from promotion.engine.errors import RuleBroken
 from promotion.models import Build, Checklist, Review
 from promotion.services import review
-from tests.console.shops import keep, make_shop, page, person, text_of
+from tests.console.shops import keep, page, person, text_of
 from tests.factories import enter
 
 pytestmark = pytest.mark.django_db
 LINES = "Tests ran <green>\n\n? A visit was made\nSecrets looked at"
-
-
-@pytest.fixture
-def shop() -> Environment:
-    return make_shop()
 
 
 @pytest.fixture

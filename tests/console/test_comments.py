@@ -12,21 +12,11 @@ from accounts.roles import Role
 from environments.models import Environment
 from promotion.models import Build, Comment
 from promotion.review_models import CommentImmutableError
-from tests.console.shops import keep, make_shop, page, person, text_of
+from tests.console.shops import keep, page, person, text_of
 from tests.factories import enter
 
 pytestmark = pytest.mark.django_db
 Say = Callable[..., Any]
-
-
-@pytest.fixture
-def shop() -> Environment:
-    return make_shop()
-
-
-@pytest.fixture
-def qa(shop: Environment) -> User:
-    return person(Role.QA, shop)
 
 
 @pytest.fixture

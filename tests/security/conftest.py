@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.console.conftest import qa, shop
 from tests.promotion.conftest import engine, people, production
 from tests.security.listening import Listener, listening
 from tests.security.world import World, made_world
 
-__all__ = ["engine", "people", "production"]
+__all__ = ["engine", "people", "production", "qa", "shop"]
 Names = Callable[..., None]
 
 

@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 
 import pytest
 
+from tests.reporting import reporter_of
+
 ROUTES: Final = "routes"
 PERSONS: Final = "kinds of person"
 CELLS: Final = "cells of the matrix"
@@ -65,8 +67,8 @@ def line(found: Counter[str], leaks: int) -> str:
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Print the line after everything else that a run prints."""
     yield
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or hasattr(session.config, "workerinput"):
+    reporter = reporter_of(session)
+    if reporter is None:
         return
     ended = [
         (how == "passed", one.user_properties)

@@ -13,11 +13,10 @@ from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 from accounts.models import User
-from accounts.roles import Role
 from environments.models import Environment
 from promotion.models import Suite, SuiteTest
 from promotion.suite_forms import MOST_BYTES, MOST_FILES
-from tests.console.shops import keep, make_shop, person
+from tests.console.shops import keep
 from tests.factories import enter
 from tracardi_console.errors import BAD, TOO_LONG, TOO_MUCH, Words
 from tracardi_console.middleware import LARGEST_BODY, LONGEST_QUERY
@@ -25,16 +24,6 @@ from tracardi_console.middleware import LARGEST_BODY, LONGEST_QUERY
 pytestmark = pytest.mark.django_db
 MIB = 1024 * 1024
 FILE = "name: {}\nsource: s\nevents: [{{type: a}}]\nexpect: {{flows: [a]}}\n"
-
-
-@pytest.fixture
-def shop() -> Environment:
-    return make_shop()
-
-
-@pytest.fixture
-def qa(shop: Environment) -> User:
-    return person(Role.QA, shop)
 
 
 @pytest.fixture
