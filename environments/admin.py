@@ -163,6 +163,7 @@ class EnvironmentAdmin(PolicyAdmin):
         "tenant",
         "promotes_to",
         "api_url",
+        "public_url",
         "smoke_after_promotion",
     )
     prepopulated_fields: ClassVar = {"slug": ("name",)}

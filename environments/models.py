@@ -85,6 +85,13 @@ class Environment(models.Model):
         help_text="Of a staging, workflow tests are sent to its /track. Of a production, a smoke "
         "check asks whether it answers, and nothing is ever sent there.",
     )
+    public_url = models.URLField(
+        "public address",
+        max_length=300,
+        blank=True,
+        help_text="Of a production: where shops and their visitors reach its collector, such as "
+        "https://collect.example.com. A staging has none.",
+    )
     smoke_after_promotion = models.BooleanField(
         "smoke check after each promotion",
         default=False,
@@ -170,6 +177,15 @@ class Environment(models.Model):
                 raise ValidationError({"api_url": error.in_a_form}) from error
             if not self.is_production and (problem := self.production_problem()):
                 raise ValidationError({"api_url": problem})
+        if self.public_url:
+            if not self.is_production:
+                raise ValidationError(
+                    {"public_url": "Only a production has one: a staging is for the staff alone."}
+                )
+            try:
+                check_url(self.public_url)
+            except BadAddressError as error:
+                raise ValidationError({"public_url": error.in_a_form}) from error
         if self.promotes_to is not None:
             if self.is_production:
                 raise ValidationError({"promotes_to": "Only a staging environment promotes."})
