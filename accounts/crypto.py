@@ -1,7 +1,5 @@
 """Encrypts what is secret before it reaches the database, with the newest of the Fernet keys."""
 
-import hashlib
-import hmac
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +29,11 @@ def _fernet(keys: tuple[str, ...]) -> MultiFernet:
         ) from error
 
 
+@lru_cache(maxsize=4)
+def _each(keys: tuple[str, ...]) -> tuple[Fernet, ...]:
+    return tuple(Fernet(key) for key in keys)
+
+
 def encrypt(value: bytes) -> bytes:
     """Return `value` encrypted with the newest key."""
     return _fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(value)
@@ -51,13 +54,25 @@ def decrypt(token: bytes) -> bytes:
         ) from error
 
 
-def derived_key(purpose: str) -> bytes:
-    """Return a key of its own for one purpose, made of the oldest Fernet key: 32 bytes.
+def key_count() -> int:
+    """Return how many keys ENCRYPTION_KEYS holds."""
+    return len(settings.ENCRYPTION_KEYS)
 
-    The oldest, so that it stays while keys are added in front.
-    """
-    keys: list[str] = list(settings.ENCRYPTION_KEYS)
-    return hmac.new(keys[-1].encode(), purpose.encode(), hashlib.sha256).digest()
+
+def key_number(token: bytes) -> int | None:
+    """Return which key a value is under: 1 is the newest. None: no key opens it."""
+    for number, fernet in enumerate(_each(tuple(settings.ENCRYPTION_KEYS)), 1):
+        try:
+            fernet.decrypt(token)
+        except InvalidToken:
+            continue
+        return number
+    return None
+
+
+def renewed(token: bytes) -> bytes:
+    """Return a value that a key opens, encrypted with the newest key."""
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).rotate(token)
 
 
 class EncryptedTextField(models.TextField[str, str]):

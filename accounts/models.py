@@ -12,6 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts.audit_models import AuditEvent as AuditEvent
 from accounts.audit_models import AuditImmutableError as AuditImmutableError
+from accounts.crypto import EncryptedTextField
 from accounts.roles import Role
 
 # How long an offer of the administration waits for its answer.
@@ -137,3 +138,18 @@ class Handover(models.Model):
     def is_open(self) -> bool:
         """Whether it can still be accepted."""
         return self.status == self.Status.OFFERED and timezone.now() < self.ends_at
+
+
+class DerivationSecret(models.Model):
+    """What `accounts.derivation` makes keys of; one row, once keys were rotated."""
+
+    value = EncryptedTextField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(condition=models.Q(pk=1), name="accounts_one_derivation_secret"),
+        )
+
+    def __str__(self) -> str:
+        return "Derivation secret"

@@ -9,9 +9,10 @@ class PromotionConfig(AppConfig):
     verbose_name = "Promotion"
 
     def ready(self) -> None:
-        """Give the dashboards of `environments` the moments when a configuration went live."""
+        """Give the dashboards their moments of going live, and `rotate-keys` what is encrypted."""
         from django.urls import reverse
 
+        from accounts.encrypted import register, whole_bytes
         from accounts.models import User
         from environments.dashboards import Marker, register_markers
         from environments.models import Environment
@@ -30,3 +31,6 @@ class PromotionConfig(AppConfig):
                     yield Marker(row.live_at, row.get_kind_display(), url)
 
         register_markers(went_live)
+        register(whole_bytes("Documents of builds", "promotion.Blob", "body"))
+        register(whole_bytes("Lists of documents", "promotion.StoredTree", "body"))
+        register(whole_bytes("Links of documents", "promotion.StoredLinks", "body"))

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from accounts.audit import Actor, record
 from accounts.authorising import authorise
-from accounts.crypto import derived_key
+from accounts.derivation import derived_key
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.documents import decoded, parse
@@ -40,7 +40,7 @@ SHORTEST_PASSPHRASE: Final = 12
 
 def signer() -> Ed25519PrivateKey:
     """Return the key that this console signs its bundles with."""
-    return Ed25519PrivateKey.from_private_bytes(derived_key("bundles"))
+    return Ed25519PrivateKey.from_private_bytes(derived_key("bundles", now=True))
 
 
 def own_fingerprint() -> str:

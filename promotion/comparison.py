@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from accounts.crypto import derived_key
+from accounts.derivation import derived_key
 from environments.catalogue import Resource
 from environments.documents import (
     ENCODED_FIELDS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from accounts.crypto import derived_key
+from accounts.derivation import derived_key
 from environments.documents import DocumentError, parse
 from environments.masking import masked, tagged
 from promotion.engine.errors import RuleBroken
