@@ -45,7 +45,7 @@ def keep_secret() -> None:
 
 
 def renew_secret() -> None:
-    """Make another secret: what was signed with the present one is another console's from now on."""
+    """Make another secret: what was signed until now is as another console's from here on."""
     with transaction.atomic():
         keep_secret()
         DerivationSecret.objects.update(value=secrets.token_urlsafe(32))

@@ -1,7 +1,7 @@
 """What the console keeps encrypted, by kind: where `rotate-keys` looks.
 
-Each EncryptedTextField is found by itself. What is encrypted in another way is registered by the app
-that keeps it, in its `ready`.
+Each EncryptedTextField is found by itself. What is encrypted in another way is registered by the
+app that keeps it, in its `ready`.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What `accounts` keeps encrypted in fields of other packages: second factors, and mail that waits."""
+"""What `accounts` keeps encrypted in fields of other packages: second factors, and queued mail."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
@@ -12,6 +12,7 @@ from accounts.admin import PolicyAdmin
 from environments.addresses import BadAddressError
 from environments.elastic import Connection, ElasticError, Refused
 from environments.engines import SUPPORTED_WORDS, engine_of
+from environments.licence_offers import offer_for
 from environments.models import Cluster, Environment
 from environments.targets import check_url
 
@@ -153,6 +154,7 @@ class EnvironmentForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(Environment)
 class EnvironmentAdmin(PolicyAdmin):
     form = EnvironmentForm
+    change_form_outer_before_template = "environments/licence_note.html"
     list_display = ("name", "kind", "version", "tenant", "cluster", "promotes_to")
     fields = (
         "name",
@@ -175,3 +177,13 @@ class EnvironmentAdmin(PolicyAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.prepopulated_fields if obj is None else {}
+
+    def save_model(self, request: HttpRequest, obj: Environment, form: Any, change: bool) -> None:
+        """Save it and, where a licence is beside it, say that it covers this one too."""
+        super().save_model(request, obj, form, change)
+        if (offer := offer_for(obj)) is not None:
+            messages.info(
+                request,
+                f"{offer.beside} has a licence, of {offer.licence.holder}, which covers {obj} too: "
+                "no second one is needed. Say so on Licence, by one click.",
+            )

@@ -13,6 +13,8 @@ from accounts.policy import environments_with
 from accounts.roles import VERB_WORDS, Verb
 from environments.addresses import BadAddressError, place_of
 from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
+from environments.licence_models import Licence as Licence
+from environments.licence_models import LicenceUse as LicenceUse
 from environments.naming import InvalidTenantError, Naming, Side
 from environments.targets import check_url
 

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from environments import account_views, views
+from environments import account_views, licence_views, views
 
 
 class DocumentIdConverter(StringConverter):
@@ -21,6 +21,13 @@ urlpatterns = [
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
     ),
     path("environment/<slug:slug>/accounts/", account_views.accounts, name="accounts"),
+    path("licence/", licence_views.overview, name="licence"),
+    path("licence/add/", licence_views.add, name="licence-add"),
+    path("licence/<int:pk>/change/", licence_views.change, name="licence-change"),
+    path("licence/<int:pk>/renew/", licence_views.renew, name="licence-renew"),
+    path("licence/<int:pk>/key/", licence_views.key, name="licence-key"),
+    path("licence/<int:pk>/remove/", licence_views.remove, name="licence-remove"),
+    path("licence/<int:pk>/cover/<slug:slug>/", licence_views.cover, name="licence-cover"),
     path("environment/<slug:slug>/way/", views.way, name="way"),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",

@@ -12,6 +12,7 @@ from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
 from environments.elastic import ElasticError, connect
+from environments.licence_offers import state_of
 from environments.models import AccountsLook, Environment
 from environments.naming import Side
 from environments.web import environment_for
@@ -128,6 +129,7 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         may_see_drift=bool(may(user, Verb.VIEW_BUILD, shown)),
         may_manage=manages,
         accounts_look=AccountsLook.objects.filter(environment=shown).first() if manages else None,
+        licence=state_of(shown) if manages else None,
     )
 
 

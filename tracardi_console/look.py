@@ -29,6 +29,7 @@ def badge(_request: HttpRequest) -> list[str] | None:
 
 
 _STYLES: Final = ("theme", "page", "tables", "progress", "charts", "compare", "flow")
+_SCRIPTS: Final = ("unfold-csp", "flow", "workflow-test", "shown-once")
 LOOK: Final[dict[str, Any]] = {
     "SITE_TITLE": "Tracardi Console",
     "SITE_HEADER": "Tracardi Console",
@@ -42,7 +43,7 @@ LOOK: Final[dict[str, Any]] = {
     "ENVIRONMENT": badge,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": served("favicon.svg")}],
     "STYLES": [served(f"{n}.css") for n in _STYLES],
-    "SCRIPTS": [served("unfold-csp.js"), served("flow.js"), served("workflow-test.js")],
+    "SCRIPTS": [served(f"{n}.js") for n in _SCRIPTS],
     "ACCOUNT": {
         "navigation": [
             {"title": "Sign-in and security", "link": reverse_lazy("mfa_index")},

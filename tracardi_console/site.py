@@ -90,6 +90,8 @@ def _administration(user: User) -> list[Entry]:
         for label, icon, model in rows:
             link = reverse(f"admin:{model}_changelist")
             entries.append(Entry(label, icon, link, (link,)))
+        licence = reverse("environments:licence")
+        entries.append(Entry("Licence", "license", licence, (licence,)))
         people = reverse("accounts:people")
         entries.append(Entry("People", "group", people, (people,)))
     return entries

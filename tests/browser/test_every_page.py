@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.audit import Actor
 from accounts.roles import Role
-from environments.models import Environment
+from environments.models import Environment, Licence, LicenceUse
 from promotion.batch_models import Batch
 from promotion.models import Build, Comment, Promotion, SuiteRun
 from tests.browser.conftest import enter_browser
@@ -64,6 +64,8 @@ class World:
             "goes": [[Promotion.objects.latest("pk").pk]],
             "batch": [[self.batch.pk]],
             "cluster": [[self.staging.cluster.pk]],
+            "licence": [[one.pk] for one in Licence.objects.all()],
+            "covered": [[one.pk, "staging"] for one in Licence.objects.all()],
             "environment": [[self.staging.pk], [self.production.pk]],
             "person": [[one.user.pk] for one in (self.people.admin, self.people.qa) if one.user],
             "suite": [[self.ran.suite_id]],
@@ -113,6 +115,8 @@ def world(
     batch: Batch,
     talked: Build,
 ) -> World:
+    licence = Licence.objects.create(holder="Shop", key="licence-key", ends_on=timezone.localdate())
+    LicenceUse.objects.create(licence=licence, environment=production)
     return World(lived, staging, production, ran, batch)
 
 

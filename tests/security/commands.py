@@ -25,6 +25,8 @@ export-suite    gone   role      gone   done  gone   done  gone     {staging} {s
 plan            gone   role      gone   broke gone   broke gone     {staging}:1 {production}
 drift           gone   role      gone   role  gone   bad   gone     {production}
 engine-role     gone   role      role   role  role   done  gone
+licence         gone   role      role   role  role   done  gone
+rotate-keys     gone   role      role   role  role   done  gone
 capture         gone   role      gone   broke gone   broke gone     {staging}
 compose         gone   role      gone   rule  gone   rule  gone     {staging}:1 --resource flow
 review          gone   role      gone   done  gone   role  gone     {staging}:1 --approve

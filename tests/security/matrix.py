@@ -72,12 +72,19 @@ handover               -           302    403       403     200     403     200/
 accept-handover        offer       302    405/404   405/404 405/302 405/404 405/404       302
 end-handover           offer       302    405/404   405/404 405/302 405/404 405/302       302
 
-environments: what an engine has
+environments: what an engine has, and the licence
 dashboard              staging     302    503/405   404/405 503/405 404/405 503/405       302
 documents              flows       302    503/405   404/405 503/405 404/405 503/405       302
 document               flow        302    503/405   404/405 503/405 404/405 503/405       302
 way                    staging     302    503/405   404/405 503/405 404/405 503/405       302
 accounts               staging     302    403/405   404/405 403/405 404/405 503/405       302
+licence                -           302    403       403     403     403     200/405       302
+licence-add            -           302    403       403     403     403     200/400       302
+licence-change         licence     302    403       403     403     403     200/400       302
+licence-renew          licence     302    403       403     403     403     200/400       302
+licence-key            licence     302    403       403     403     403     405/200       302
+licence-remove         licence     302    403       403     403     403     200/302       302
+licence-cover          covered     302    403       403     403     403     405/302       302
 
 promotion: environments
 environments           -           302    200/405   200/405 200/405 200/405 200/405       302

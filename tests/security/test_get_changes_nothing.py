@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent
 from environments.elastic import Connection
-from environments.models import Cluster, Environment
+from environments.models import Cluster, Environment, Licence, LicenceUse
 from promotion.batch_models import Batch, BatchItem
 from promotion.comments import add_comment
 from promotion.composing import compose_build
@@ -114,6 +114,8 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
     unlock(people.admin, adopted, "An edit by hand")
     put(adopted, "segment", "by-hand", '{"name": "By hand"}')
     check(adopted, close=True)
+    licence = Licence.objects.create(holder="Shop", key="licence-key")
+    LicenceUse.objects.create(licence=licence, environment=adopted)
     sides = [staging.slug, adopted.slug]
     return {
         "-": [[]],
@@ -137,6 +139,8 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
         "goes": [[went.pk]],
         "batch": [[batch.pk]],
         "cluster": [[staging.cluster.pk]],
+        "licence": [[licence.pk]],
+        "covered": [[licence.pk, staging.slug]],
         "environment": [[staging.pk]],
         "person": [[people.qa.user.pk]],
         "app": [["environments"]],

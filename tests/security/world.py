@@ -17,7 +17,7 @@ from accounts.audit import system_actor
 from accounts.models import Handover, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
-from environments.models import Cluster, Environment
+from environments.models import Cluster, Environment, Licence, LicenceUse
 from promotion.batch_models import Batch, BatchItem
 from promotion.engine.manifest import Tree, describe
 from promotion.models import (
@@ -122,6 +122,8 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         promotes_to=production,
         **facts,
     )
+    licence = Licence.objects.create(holder=f"{mark} holder", key=f"{word}-licence-key")
+    LicenceUse.objects.create(licence=licence, environment=production)
     build = make_build(staging, 1, f"{mark} flow")
     make_build(staging, 2, f"{mark} flow, changed")
     went = Promotion.objects.create(
@@ -175,6 +177,8 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         "batch": [batch.pk],
         "cluster": [cluster.pk],
         "environment": [staging.pk],
+        "licence": [licence.pk],
+        "covered": [licence.pk, staging.slug],
         "person": [person.pk],
         # Its address is that of our own list of environments, which comes first.
         "app": ["environments"],

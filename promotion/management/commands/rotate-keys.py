@@ -4,7 +4,6 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-
 from accounts.models import User
 from accounts.rotation import Survey, look, rotate
 from promotion.bundling import own_fingerprint
@@ -17,7 +16,7 @@ RUN_IT = "Run `manage.py rotate-keys`, with web and worker started on the newest
 
 class Command(ActingCommand):
     help = (
-        "Encrypt everything that is kept encrypted with the newest of ENCRYPTION_KEYS, and prove by "
+        "Encrypt all that is kept encrypted with the newest of ENCRYPTION_KEYS, and prove by "
         "reading it that the others may be dropped. The console goes on meanwhile, and a run that "
         "was cut off is simply begun again. Exits with 1 where anything is under an older key "
         "afterwards, or no key opens it."
