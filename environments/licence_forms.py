@@ -93,8 +93,8 @@ class _EndForm(forms.Form):
     @property
     def pastes_again(self) -> str:
         """What to say of a key that was typed in vain."""
-        typed = self.is_bound and "key" in self.fields and self.errors and self.data.get("key")
-        return _TYPE_AGAIN if typed else ""
+        fine = self.is_bound and self.errors and "key" not in self.errors
+        return _TYPE_AGAIN if fine and "key" in self.fields else ""
 
 
 class LicenceForm(_EndForm):

@@ -1,6 +1,7 @@
 """The licence as pages, for the administrator alone."""
 
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -52,7 +53,7 @@ def _home() -> str:
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the licences, what they cover, and what else they could cover."""
     today = timezone.localdate()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "licence": one,
             "covered": [use.environment for use in one.uses.select_related("environment")],
@@ -61,6 +62,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         }
         for one in Licence.objects.prefetch_related("uses__environment")
     ]
+    # What ends first stands first.
+    rows.sort(key=lambda row: row["licence"].ends_on or date.max)
     return show(
         request,
         "environments/licence.html",
