@@ -4,8 +4,8 @@ Each EncryptedTextField is found by itself. What is encrypted in another way is 
 app that keeps it, in its `ready`.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.apps import apps
@@ -21,7 +21,7 @@ BATCH_BYTES: Final = 8 * 1024 * 1024
 Replace = Callable[[bytes], bytes]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Kind:
     """One field of one model that holds encrypted values.
 
@@ -34,7 +34,7 @@ class Kind:
     field: str
     tokens: Callable[[Any], Sequence[bytes]]
     replaced: Callable[[Any, Replace], Any]
-    only: models.Q = field(default_factory=models.Q)
+    only: models.Q = dataclasses.field(default_factory=models.Q)
 
     @property
     def name(self) -> str:
@@ -44,7 +44,8 @@ class Kind:
     @property
     def rows(self) -> models.QuerySet[Any]:
         """All rows that may hold one, whatever their manager hides."""
-        return apps.get_model(self.model)._base_manager.filter(self.only)
+        rows: models.QuerySet[Any] = apps.get_model(self.model)._base_manager.filter(self.only)
+        return rows
 
     def batches(self) -> Iterator[list[tuple[Any, Any]]]:
         """Yield key and field of each row as the database has them, a few at a time."""
@@ -57,7 +58,8 @@ class Kind:
             sizes = list(ahead.annotate(bytes_held=size).values_list("pk", "bytes_held")[:BATCH])
             if not sizes:
                 return
-            taken, held = [], 0
+            taken: list[Any] = []
+            held = 0
             for pk, one in sizes:
                 if taken and held + (one or 0) > BATCH_BYTES:
                     break
@@ -74,7 +76,8 @@ class Kind:
 
     @property
     def _field(self) -> models.Field[Any, Any]:
-        return apps.get_model(self.model)._meta.get_field(self.field)  # type: ignore[return-value]
+        found: models.Field[Any, Any] = apps.get_model(self.model)._meta.get_field(self.field)
+        return found
 
     @property
     def _as_kept(self) -> models.expressions.Combinable:

@@ -24,7 +24,7 @@ def _factor_replaced(data: Any, replace: Replace) -> Any:
     def anew(token: Any) -> str:
         return replace(str(token).encode()).decode()
 
-    changed = {name: anew(data[name]) for name in _ONE if name in data}
+    changed: dict[str, Any] = {name: anew(data[name]) for name in _ONE if name in data}
     if isinstance(data.get(_SEVERAL), list):
         changed[_SEVERAL] = [anew(one) for one in data[_SEVERAL]]
     return {**data, **changed}

@@ -1,7 +1,7 @@
 """Forms of licences. A key that was typed is never written into a page again."""
 
 from datetime import date, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django import forms
 from django.utils import timezone
@@ -116,7 +116,7 @@ class LicenceForm(_EndForm):
         help_text="Such as where it was bought, and who renews it. Not the key.",
     )
 
-    field_order: ClassVar = ("key", "holder", "ends_on", "endless", "environments", "note")
+    field_order = ("key", "holder", "ends_on", "endless", "environments", "note")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -175,7 +175,7 @@ class RenewForm(_EndForm):
 
     key = _KeyField(label="New key", help_text="The present key is gone once this one is saved.")
 
-    field_order: ClassVar = ("key", "ends_on", "endless")
+    field_order = ("key", "ends_on", "endless")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()

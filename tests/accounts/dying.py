@@ -25,5 +25,5 @@ if __name__ == "__main__":
             os.kill(os.getpid(), signal.SIGKILL)
         return change(kind, pk, before, after)
 
-    Kind.change = dying  # type: ignore[method-assign]
+    Kind.change = dying  # type: ignore[method-assign, assignment]
     execute_from_command_line(sys.argv)

@@ -289,7 +289,7 @@ def test_no_other_page_file_log_or_event_holds_a_key(
         *(reverse("export-audit", args=[form]) for form in ("csv", "jsonl")),
     ]
     for where in pages:
-        answer = client.get(where, secure=True)
+        answer: Any = client.get(where, secure=True)
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content
         assert answer.status_code == 200, where
         assert KEY not in body.decode(), where
