@@ -173,7 +173,11 @@ class NewLicenceForm(LicenceForm):
 class RenewForm(_EndForm):
     """Another key, and until when."""
 
-    key = _KeyField(label="New key", help_text="The present key is gone once this one is saved.")
+    key = _KeyField(
+        label="New key",
+        help_text="The present key is gone once this one is saved. Where it says until when, leave "
+        "the day empty.",
+    )
 
     field_order = ("key", "ends_on", "endless")
 

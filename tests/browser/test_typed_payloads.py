@@ -11,7 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from devtools.standin.server import StandIn
-from environments.models import Environment
+from environments.models import Environment, Licence
 from promotion.batch_models import Batch
 from promotion.batches import Choice, run_batch, start_batch
 from promotion.locking import unlock
@@ -102,6 +102,10 @@ def about_people(world: World) -> Iterator[str]:
     yield reverse("accounts:invite")
     yield reverse("accounts:handover")
     yield reverse("admin:environments_environment_add")
+    yield reverse("environments:licence")
+    licence = Licence.objects.all()[0]
+    for name in ("licence-change", "licence-renew", "licence-remove"):
+        yield reverse(f"environments:{name}", args=[licence.pk])
     for name in ("environments", "builds", "reviews", "promotions", "batches", "suites", "compare"):
         yield reverse(f"promotion:{name}")
     yield from (reverse("promotion:suites") + f"?page={page}" for page in (2, 3))

@@ -191,7 +191,7 @@ def test_a_renewal_leaves_nothing_of_the_old_key(cast: Cast, clock: Clock) -> No
 def test_what_is_removed_leaves_the_environments(cast: Cast) -> None:
     made = kept(cast, cast.production)
     client, where = enter(cast.admin), address("remove", made)
-    assert "It covers Production" in client.get(where, secure=True).content.decode()
+    assert "without a licence here: Production." in client.get(where, secure=True).content.decode()
     assert client.post(where, secure=True).status_code == 302
     assert not Licence.objects.exists()
     assert Environment.objects.count() == 2

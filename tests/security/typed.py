@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from django.utils import timezone
+
 from accounts.audit import system_actor
 from accounts.roles import Role
 from accounts.services import create_user
-from environments.models import Cluster, Environment
+from environments.models import Cluster, Environment, Licence, LicenceUse
 from promotion.checklists import MOST_ITEMS, change_checklist
 from promotion.comments import add_comment
 from promotion.engine.workflow import MOST_EVENTS, WorkflowTest
@@ -49,6 +51,16 @@ def name_things(places: Places) -> None:
             tenant=f"x{number}",
             kind="staging",
         )
+    holders, notes = fitting(places, "licence holder", 200), fitting(places, "licence note", 2000)
+    ends_on = timezone.localdate()
+    for number, (holder, note) in enumerate(zip(holders, notes, strict=False)):
+        facts = {"holder": holder, "note": note, "ends_on": ends_on}
+        licence = Licence.objects.create(
+            holder=holder, key="licence-key", note=note, ends_on=ends_on
+        )
+        named = Environment.objects.filter(slug=f"named-{number}").first()
+        if named is not None:
+            LicenceUse.objects.create(licence=licence, environment=named)
     names, lasts = (fitting(places, f"{one} name", 150) for one in ("first", "last"))
     for number, (first, last) in enumerate(zip(names, lasts, strict=True)):
         create_user(
