@@ -54,7 +54,6 @@ def name_things(places: Places) -> None:
     holders, notes = fitting(places, "licence holder", 200), fitting(places, "licence note", 2000)
     ends_on = timezone.localdate()
     for number, (holder, note) in enumerate(zip(holders, notes, strict=False)):
-        facts = {"holder": holder, "note": note, "ends_on": ends_on}
         licence = Licence.objects.create(
             holder=holder, key="licence-key", note=note, ends_on=ends_on
         )
