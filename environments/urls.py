@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from environments import account_views, views
+from environments.health import views as health_views
 
 
 class DocumentIdConverter(StringConverter):
@@ -21,6 +22,8 @@ urlpatterns = [
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
     ),
     path("environment/<slug:slug>/accounts/", account_views.accounts, name="accounts"),
+    path("environment/<slug:slug>/health/", health_views.health, name="health"),
+    path("environment/<slug:slug>/health/look/", health_views.look, name="look"),
     path("environment/<slug:slug>/way/", views.way, name="way"),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",
