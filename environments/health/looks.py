@@ -61,8 +61,8 @@ class _Reading:
     seen: dict[int, Seen] = field(default_factory=dict)
 
 
-# By cluster: one that drips its answer may take longer than anybody waits.
-_going_on: dict[int, _Reading] = {}
+# By cluster and address: one that drips its answer may take longer than anybody waits.
+_going_on: dict[tuple[int, str], _Reading] = {}
 
 
 class TooSoonError(Exception):
@@ -123,26 +123,28 @@ def _look(groups: Sequence[Sequence[Environment]], seconds: float) -> None:
     # Of the beginning: what is done from now on is for the next look.
     now = timezone.now()
     readings = [(group, _begin(group[0].cluster, group)) for group in groups]
-    wait([reading.future for _, reading in readings], timeout=seconds)
+    wait([reading.future for _, reading in readings if reading is not None], timeout=seconds)
     seen: list[tuple[Environment, Seen]] = []
     for group, reading in readings:
-        if reading.future.done():
-            _going_on.pop(group[0].cluster_id, None)
-        late = Seen(problem=f"Cluster {group[0].cluster} {LATE}")
-        seen += [(one, reading.seen.get(one.pk) or late) for one in group]
+        cluster = group[0].cluster
+        if reading is not None and reading.future.done():
+            _going_on.pop((cluster.pk, cluster.url), None)
+        got = reading.seen if reading is not None else {}
+        late = Seen(problem=f"Cluster {cluster} {LATE}")
+        seen += [(one, got.get(one.pk) or late) for one in group]
     # All states before any row: a row tells how the two sides of a pipeline differ now.
     found = [(one, what, _keep_state(one, now, what)) for one, what in seen]
     for environment, what, findings in found:
         _keep_row(environment, now, what, findings)
 
 
-def _begin(cluster: Cluster, environments: Sequence[Environment]) -> _Reading:
-    """Read a cluster in a thread of its own, unless the last reading still goes on."""
-    earlier = _going_on.get(cluster.pk)
+def _begin(cluster: Cluster, environments: Sequence[Environment]) -> _Reading | None:
+    """Read a cluster in a thread of its own; None where the last reading still goes on."""
+    earlier = _going_on.get((cluster.pk, cluster.url))
     if earlier is not None and not earlier.future.done():
-        return _Reading(earlier.future)
+        return None
     reading = _Reading(Future())
-    _going_on[cluster.pk] = reading
+    _going_on[cluster.pk, cluster.url] = reading
     _in_thread(reading.future, lambda: _read(cluster, environments, reading.seen))
     return reading
 

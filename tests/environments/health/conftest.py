@@ -1,5 +1,6 @@
 """A pipeline whose sides have all that a Tracardi makes, so that nothing is to look at."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from environments.elastic import Connection, connect
 from environments.findings import Finding
 from environments.health.looks import look_at_health
 from environments.health.summaries import Summary, summaries
-from environments.models import Environment, HealthState
+from environments.models import Cluster, Environment, HealthState
 from environments.naming import Naming
 from tests.data import load
 from tests.factories import make_index
@@ -87,6 +88,20 @@ class Pipeline:
 
     def summaries(self) -> dict[int, Summary]:
         return summaries([self.staging, self.production])
+
+
+@pytest.fixture
+def empty(elasticsearch_url: str) -> Pipeline:
+    """Staging and production without any index: for what is not about what is in them."""
+    cluster = Cluster.objects.create(name="Test", url=elasticsearch_url)
+    facts = {"cluster": cluster, "version": "0.8.1", "tenant": f"t{uuid.uuid4().hex[:8]}"}
+    live = Environment.objects.create(
+        name="Production", slug="production", kind="production", **facts
+    )
+    made = Environment.objects.create(
+        name="Staging", slug="staging", kind="staging", promotes_to=live, **facts
+    )
+    return Pipeline(made, live, connect(cluster))
 
 
 @pytest.fixture
