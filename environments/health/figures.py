@@ -24,7 +24,7 @@ class Span:
 SPANS = (
     Span("24h", "24 hours", timedelta(hours=24), timedelta(minutes=30)),
     Span("30d", "30 days", timedelta(days=30), timedelta(days=1)),
-    Span("1y", "a year", timedelta(days=364), timedelta(days=7)),
+    Span("1y", "12 months", timedelta(days=364), timedelta(days=7)),
 )
 DEFAULT_SPAN = SPANS[0]
 

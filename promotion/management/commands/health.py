@@ -1,5 +1,6 @@
 """`manage.py health ENV --as USER`: looks at an environment, and says how it is."""
 
+import contextlib
 from argparse import ArgumentParser
 from typing import Any
 
@@ -45,11 +46,9 @@ class Command(ActingCommand):
         if options["kept"]:
             authorise(actor, Verb.VIEW_DASHBOARD, "health.shown", environment)
         else:
-            try:
+            # Where somebody looked a moment ago, that is what is printed.
+            with contextlib.suppress(TooSoonError):
                 look_now(actor, environment)
-            except TooSoonError:
-                # Somebody looked a moment ago: that is what is printed.
-                pass
         found = summaries([environment], user)[environment.pk]
         looks = HealthLook.objects.filter(environment=environment, is_reachable=True)
         latest = looks.first()

@@ -1,6 +1,7 @@
 """A pipeline whose sides have all that a Tracardi makes, so that nothing is to look at."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -105,7 +106,9 @@ def empty(elasticsearch_url: str) -> Pipeline:
 
 
 @pytest.fixture
-def pipeline(staging: Environment, production: Environment, engine: Connection) -> Pipeline:
+def pipeline(
+    staging: Environment, production: Environment, engine: Connection
+) -> Iterator[Pipeline]:
     """Staging and production with all indices, each with an event of a moment ago."""
     complete(staging, Policy.PROTECTED, Policy.SHARED)
     complete(production, Policy.PROTECTED)
@@ -113,4 +116,8 @@ def pipeline(staging: Environment, production: Environment, engine: Connection) 
     for side in (staging, production):
         made.event(side)
     made.settle()
-    return made
+    yield made
+    # What is closed is not found by what takes the sets away.
+    engine.request(
+        "POST", f"/{production.naming.key}.*/_open", params={"ignore_unavailable": "true"}
+    )
