@@ -1,5 +1,7 @@
 """An environment's health as a page, from what was kept; and a look on request."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -18,6 +20,7 @@ from environments.health.figures import (
     DEFAULT_SPAN,
     MEASURES,
     SPANS,
+    Part,
     figures,
     parts,
     resource_spark,
@@ -42,8 +45,9 @@ def health(request: HttpRequest, slug: str) -> HttpResponse:
     kept = HealthState.objects.filter(environment=environment).first()
     looks = HealthLook.objects.filter(environment=environment)
     latest = looks.filter(is_reachable=True).first()
-    rows = list(looks.filter(at__gte=now - span.length).order_by("at"))
-    course = parts(span, rows, now)
+    when = looks.filter(at__gte=now - span.length).order_by("at")
+    rows = list(when.values_list("pk", "at", "is_reachable", named=True))
+    course = _filled(parts(span, rows, now))
     return show(
         request,
         "environments/health.html",
@@ -72,13 +76,22 @@ def _may_look(request: HttpRequest, user: User, environment: Environment) -> boo
     return not hasattr(request, "viewer") and bool(may(user, Verb.CAPTURE, environment))
 
 
-def _answered(rows: list[HealthLook]) -> float | None:
+def _filled(course: Sequence[Part]) -> list[Part]:
+    """Return points with their looks as a whole: few of the many that the range has."""
+    full = HealthLook.objects.in_bulk([part.answered.pk for part in course if part.answered])
+    return [
+        replace(part, answered=full.get(part.answered.pk)) if part.answered else part
+        for part in course
+    ]
+
+
+def _answered(rows: Sequence[Any]) -> float | None:
     """Return the percentage of looks that got an answer."""
     return 100 * sum(row.is_reachable for row in rows) / len(rows) if rows else None
 
 
 def _resources(
-    environment: Environment, latest: HealthLook, course: list[Any]
+    environment: Environment, latest: HealthLook, course: Sequence[Part]
 ) -> list[dict[str, Any]]:
     found = []
     for resource in environment.catalogue.promoted:
