@@ -32,8 +32,10 @@ DEFAULT_SPAN = SPANS[0]
 class Look(Protocol):
     """One row of the history."""
 
-    at: datetime
-    is_reachable: bool
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def is_reachable(self) -> bool: ...
 
 
 @dataclass(frozen=True)

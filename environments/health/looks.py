@@ -5,6 +5,7 @@ thread that uses no database; one that does not answer keeps no other from being
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from environments.findings import Finding
 from environments.health.cluster_judging import judge_cluster, passed
 from environments.health.facts import ClusterFacts, SetFacts
 from environments.health.judging import behind, judge_set, shapes, things
-from environments.health.reading import Asker, read_cluster, read_set
+from environments.health.reading import LOOK_SECONDS, Asker, read_cluster, read_set
 from environments.health.summaries import drifts
 from environments.models import Cluster, Environment, HealthLook, HealthState
 from environments.naming import NameKind, Naming
@@ -41,6 +42,7 @@ PAUSE: Final = timedelta(seconds=10)
 ACTION: Final = "health.looked"
 # Full resolution, then one an hour, then one a day.
 FULL, HOURLY, DAILY = timedelta(days=2), timedelta(days=30), timedelta(days=365)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 LATE: Final = "did not answer in time. Nothing was changed."
 
 
@@ -57,11 +59,17 @@ class Seen:
 class _Reading:
     """A cluster that is being read. `seen` fills while it is, by the environments' keys."""
 
-    future: Future[None]
+    future: Future[None] = field(default_factory=Future)
     seen: dict[int, Seen] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it takes longer than anybody waits."""
+        return not self.future.done() and time.monotonic() - self.began >= ROUND_SECONDS
 
 
-# By cluster and address: one that drips its answer may take longer than anybody waits.
+# By cluster and address: one that drips its answer is read by one thread, and no more.
 _going_on: dict[tuple[int, str], _Reading] = {}
 
 
@@ -75,11 +83,14 @@ def look_at_health() -> list[Environment]:
     Call it again and again. Of two workers that do, one looks at an environment.
     """
     limit = timezone.now() - timedelta(seconds=settings.HEALTH_SECONDS)
-    rows = Environment.objects.select_related("cluster", "health_state")
+    begun = dict(HealthState.objects.values_list("environment", "begun_at"))
+    rows = Environment.objects.select_related("cluster")
+    waiting = [one for one in rows if begun.get(one.pk, _NEVER) <= limit]
     due: dict[int, list[Environment]] = {}
-    for environment in sorted(rows, key=_last_begun):
+    # Those who wait longest come first.
+    for environment in sorted(waiting, key=lambda one: begun.get(one.pk, _NEVER)):
         if environment.cluster_id not in due and len(due) == AT_ONCE:
-            # Those who waited longest come first; the rest is due in a moment.
+            # It is due in a moment still.
             continue
         if _claim(environment, limit):
             due.setdefault(environment.cluster_id, []).append(environment)
@@ -100,15 +111,10 @@ def look_now(actor: Actor, environment: Environment) -> None:
             f"{environment} was looked at less than {PAUSE.seconds} seconds ago: this is what was "
             "found. Ask again in a moment."
         )
-    _look([[environment]], ROUND_SECONDS)
+    _look([[environment]], LOOK_SECONDS)
     state = HealthState.objects.get(environment=environment)
     detail = {"problem": state.problem, "findings": [one.code for one in state.found]}
     record(actor, ACTION, environment, detail=detail)
-
-
-def _last_begun(environment: Environment) -> datetime:
-    state = getattr(environment, "health_state", None)
-    return state.begun_at if state is not None else datetime.min.replace(tzinfo=UTC)
 
 
 def _claim(environment: Environment, limit: datetime) -> bool:
@@ -127,8 +133,9 @@ def _look(groups: Sequence[Sequence[Environment]], seconds: float) -> None:
     seen: list[tuple[Environment, Seen]] = []
     for group, reading in readings:
         cluster = group[0].cluster
-        if reading is not None and reading.future.done():
-            _going_on.pop((cluster.pk, cluster.url), None)
+        key = (cluster.pk, cluster.url)
+        if reading is not None and reading.future.done() and _going_on.get(key) is reading:
+            del _going_on[key]
         got = reading.seen if reading is not None else {}
         late = Seen(problem=f"Cluster {cluster} {LATE}")
         seen += [(one, got.get(one.pk) or late) for one in group]
@@ -139,11 +146,11 @@ def _look(groups: Sequence[Sequence[Environment]], seconds: float) -> None:
 
 
 def _begin(cluster: Cluster, environments: Sequence[Environment]) -> _Reading | None:
-    """Read a cluster in a thread of its own; None where the last reading still goes on."""
+    """Read a cluster in a thread of its own; None where the last reading is stuck."""
     earlier = _going_on.get((cluster.pk, cluster.url))
-    if earlier is not None and not earlier.future.done():
+    if earlier is not None and earlier.is_stuck:
         return None
-    reading = _Reading(Future())
+    reading = _Reading()
     _going_on[cluster.pk, cluster.url] = reading
     _in_thread(reading.future, lambda: _read(cluster, environments, reading.seen))
     return reading

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -33,6 +34,14 @@ from environments.models import Environment, HealthLook, HealthState
 from environments.web import environment_for
 
 
+class _Row(NamedTuple):
+    """What places a look on the time axis."""
+
+    pk: int
+    at: datetime
+    is_reachable: bool
+
+
 @console_page
 @require_GET
 def health(request: HttpRequest, slug: str) -> HttpResponse:
@@ -46,7 +55,7 @@ def health(request: HttpRequest, slug: str) -> HttpResponse:
     looks = HealthLook.objects.filter(environment=environment)
     latest = looks.filter(is_reachable=True).first()
     when = looks.filter(at__gte=now - span.length).order_by("at")
-    rows = list(when.values_list("pk", "at", "is_reachable", named=True))
+    rows = [_Row(*row) for row in when.values_list("pk", "at", "is_reachable")]
     course = _filled(parts(span, rows, now))
     return show(
         request,
@@ -85,7 +94,7 @@ def _filled(course: Sequence[Part]) -> list[Part]:
     ]
 
 
-def _answered(rows: Sequence[Any]) -> float | None:
+def _answered(rows: Sequence[_Row]) -> float | None:
     """Return the percentage of looks that got an answer."""
     return 100 * sum(row.is_reachable for row in rows) / len(rows) if rows else None
 

@@ -11,7 +11,7 @@ from environments.findings import Severity
 from environments.health.cluster_judging import judge_cluster
 from environments.health.facts import ClusterFacts, Disk, Watermark
 from environments.health.reading import Asker, read_cluster
-from environments.models import Environment, HealthLook
+from environments.models import HealthLook
 from tests.environments.health.conftest import MONTH, Pipeline
 from tests.factories import make_index
 
@@ -172,7 +172,7 @@ def test_what_the_events_say_is_told(pipeline: Pipeline) -> None:
     for number in range(5):
         log = {"event_id": f"e{number % 4}", "type": "error" if number < 4 else "info"}
         pipeline.log(staging, **log)
-    old = {"query": {"match_all": {}}}
+    old: dict[str, Any] = {"query": {"match_all": {}}}
     path = f"/{production.naming.partition('event', MONTH)}/_delete_by_query"
     pipeline.engine.request("POST", path, params={"refresh": "true"}, body=old)
     pipeline.event(production, ago=timedelta(hours=30))
@@ -238,17 +238,11 @@ def test_a_lack_of_room_in_the_cluster_is_told(pipeline: Pipeline) -> None:
     assert pipeline.look()["production"] == {}
 
 
-def test_an_environment_without_any_index_is_told_in_one_sentence(pipeline: Pipeline) -> None:
-    other = Environment.objects.create(
-        name="Another",
-        slug="another",
-        cluster=pipeline.staging.cluster,
-        version="0.8.2",
-        tenant="nobody-has-this",
-        kind="production",
-    )
-    pipeline.look()
-    [row] = HealthLook.objects.filter(environment=other)
+def test_an_environment_without_any_index_is_told_in_one_sentence(empty: Pipeline) -> None:
+    found = empty.look()["production"]
+    assert found.keys() == {"indices.none"}
+    assert found["indices.none"].message == "The cluster has no index of Production."
+    [row] = HealthLook.objects.filter(environment=empty.production)
     assert (row.things, row.documents, row.resources) == (1, 0, {})
 
 

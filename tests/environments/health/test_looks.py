@@ -139,6 +139,19 @@ def test_a_slow_cluster_costs_a_bounded_time_and_keeps_no_other_waiting(
         assert "did not answer in time" in HealthState.objects.get(environment=slow).problem
 
 
+def test_of_many_clusters_those_that_waited_longest_are_read_first(
+    empty: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = elsewhere("http://127.0.0.1:9")
+    empty.look()
+    monkeypatch.setattr(looks, "AT_ONCE", 1)
+    long_ago = timezone.now() - timedelta(hours=1)
+    HealthState.objects.update(begun_at=long_ago)
+    HealthState.objects.filter(environment=gone).update(begun_at=long_ago - timedelta(minutes=1))
+    assert look_at_health() == [gone]
+    assert set(look_at_health()) == {empty.staging, empty.production}
+
+
 def test_an_answer_that_makes_no_sense_is_told_and_keeps_no_other_from_it(
     empty: Pipeline,
 ) -> None:
@@ -190,6 +203,8 @@ def test_documents_are_counted_as_people_count_them(pipeline: Pipeline) -> None:
     assert row.resources["entity-list"][0] == 1
     assert stats["docs"]["count"] > 1
     assert row.documents == sum(documents or 0 for documents, _ in row.resources.values())
+    # A year of these is small.
+    assert len(json.dumps(row.resources)) < 800
 
 
 def test_an_adopted_production_is_sound(
@@ -286,9 +301,3 @@ def test_what_a_slower_look_saw_does_not_hide_a_newer_one(empty: Pipeline) -> No
     HealthState.objects.update(tried_at=later, problem="newer")
     empty.look()
     assert set(HealthState.objects.values_list("problem", "tried_at")) == {("newer", later)}
-
-
-def test_what_is_kept_of_a_look_is_small(pipeline: Pipeline) -> None:
-    pipeline.look()
-    row = HealthLook.objects.latest("pk")
-    assert len(json.dumps(row.resources)) < 800
