@@ -120,14 +120,14 @@ def test_one_out_of_reach_keeps_no_other_from_it_and_what_was_known_stays(
 def test_a_slow_cluster_costs_a_bounded_time_and_keeps_no_other_waiting(
     server: object, empty: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "REQUEST_SECONDS", 0.6)
-    monkeypatch.setattr(looks, "ROUND_SECONDS", 1.5)
+    monkeypatch.setattr(reading, "REQUEST_SECONDS", 1.5)
+    monkeypatch.setattr(looks, "ROUND_SECONDS", 3.0)
     with server() as url:  # type: ignore[operator]
         slow = elsewhere(url)
         began = timezone.now()
         empty.look()
         # A part of the time that it would have taken.
-        assert timezone.now() - began < timedelta(seconds=5)
+        assert timezone.now() - began < timedelta(seconds=20)
         kept = HealthState.objects.get(environment=slow)
         assert "did not answer in time" in kept.problem
         assert state_of(slow) is State.UNREACHABLE
