@@ -6,8 +6,9 @@ thread that uses no database; one that does not answer keeps no other from being
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -139,10 +140,24 @@ def _look(groups: Sequence[Sequence[Environment]], seconds: float) -> None:
         got = reading.seen if reading is not None else {}
         late = Seen(problem=f"Cluster {cluster} {LATE}")
         seen += [(one, got.get(one.pk) or late) for one in group]
+    found: dict[int, list[Finding]] = {}
     # All states before any row: a row tells how the two sides of a pipeline differ now.
-    found = [(one, what, _keep_state(one, now, what)) for one, what in seen]
-    for environment, what, findings in found:
-        _keep_row(environment, now, what, findings)
+    for environment, what in seen:
+        with _logged(environment):
+            found[environment.pk] = _keep_state(environment, now, what)
+    for environment, what in seen:
+        if environment.pk in found:
+            with _logged(environment):
+                _keep_row(environment, now, what, found[environment.pk])
+
+
+@contextmanager
+def _logged(environment: Environment) -> Iterator[None]:
+    """Log a defect of one environment, which must not keep the others from theirs."""
+    try:
+        yield
+    except Exception:
+        log.exception("health.defect", environment=environment.slug)
 
 
 def _begin(cluster: Cluster, environments: Sequence[Environment]) -> _Reading | None:
@@ -169,18 +184,22 @@ def _in_thread(future: Future[None], act: Callable[[], None]) -> None:
 
 def _read(cluster: Cluster, environments: Iterable[Environment], seen: dict[int, Seen]) -> None:
     """Read a cluster once, then each environment in it. It uses no database."""
-    asker = Asker(cluster)
-    found = _tried(cluster, partial(read_cluster, asker))
+    begun = _tried(cluster, lambda: (asker := Asker(cluster), read_cluster(asker)))
     for environment in environments:
-        if isinstance(found, str):
-            seen[environment.pk] = Seen(problem=found)
+        if isinstance(begun, str):
+            seen[environment.pk] = Seen(problem=begun)
             continue
-        indices = _tried(cluster, partial(read_set, asker, environment.naming))
+        asker, facts = begun
+        indices = _tried(cluster, partial(_read_set, asker, environment))
         if isinstance(indices, str):
             seen[environment.pk] = Seen(problem=indices)
         else:
-            seen[environment.pk] = Seen(found, indices)
+            seen[environment.pk] = Seen(facts, indices)
         asker.begin()
+
+
+def _read_set(asker: Asker, environment: Environment) -> SetFacts:
+    return read_set(asker, environment.naming)
 
 
 def _tried(cluster: Cluster, act: Callable[[], T]) -> T | str:
@@ -193,8 +212,8 @@ def _tried(cluster: Cluster, act: Callable[[], T]) -> T | str:
         # One answer that makes no sense must not keep the other environments from it.
         log.exception("health.defect", cluster=cluster.name)
         return (
-            f"Cluster {cluster} answered with something that the console does not understand. "
-            "Check that its address is Elasticsearch's or OpenSearch's own."
+            f"Cluster {cluster} could not be read: the console does not understand what it "
+            "answered, or what was entered for it. Check its address and its certificate authority."
         )
 
 

@@ -158,9 +158,13 @@ def test_an_answer_that_makes_no_sense_is_told_and_keeps_no_other_from_it(
     with listening() as server:
         server.body = b'{"cluster_uuid": "u", "status": []}'
         odd = elsewhere(server.url)
+        other = elsewhere("https://127.0.0.1:9", "Another")
+        Cluster.objects.filter(pk=other.cluster_id).update(ca_certificate="no certificate")
         empty.look()
-        kept = HealthState.objects.get(environment=odd)
-        assert "something that the console does not understand" in kept.problem
+        for one in (odd, other):
+            kept = HealthState.objects.get(environment=one)
+            assert "the console does not understand what it answered" in kept.problem
+            assert state_of(one) is State.UNREACHABLE
         assert state_of(empty.staging) is State.LOOK
 
 
