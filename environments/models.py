@@ -218,3 +218,8 @@ class AccountsLook(models.Model):
     @property
     def is_old(self) -> bool:
         return self.looked_at is None or timezone.now() - self.looked_at > OLD_LOOK
+
+
+# Their modules refer to the models above by name alone.
+from environments.health.models import HealthLook as HealthLook  # noqa: E402
+from environments.health.models import HealthState as HealthState  # noqa: E402

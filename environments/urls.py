@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from environments import account_views, licence_views, views
+from environments.health import views as health_views
 
 
 class DocumentIdConverter(StringConverter):
@@ -28,6 +29,8 @@ urlpatterns = [
     path("licence/<int:pk>/key/", licence_views.key, name="licence-key"),
     path("licence/<int:pk>/remove/", licence_views.remove, name="licence-remove"),
     path("licence/<int:pk>/cover/<slug:slug>/", licence_views.cover, name="licence-cover"),
+    path("environment/<slug:slug>/health/", health_views.health, name="health"),
+    path("environment/<slug:slug>/health/look/", health_views.look, name="look"),
     path("environment/<slug:slug>/way/", views.way, name="way"),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",

@@ -12,6 +12,8 @@ from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
 from environments.elastic import ElasticError, connect
+from environments.health.reading import documents_of
+from environments.health.summaries import summaries
 from environments.licence_offers import state_of
 from environments.models import AccountsLook, Environment
 from environments.naming import Side
@@ -63,8 +65,9 @@ def _resources(environment: Environment) -> list[dict[str, object]]:
     path = ",".join(naming.alias(resource.name) for resource in resources)
     connection = connect(environment.cluster)
     stats = connection.request(
-        "GET", f"/{path}/_stats/docs,store", params={"ignore_unavailable": "true"}
+        "GET", f"/{path}/_stats/store", params={"ignore_unavailable": "true"}
     )["indices"]
+    counts = documents_of(connection.request, [naming.alias(one.name) for one in resources])
     rows: list[dict[str, object]] = []
     for resource in resources:
         for index, facts in stats.items():
@@ -76,7 +79,7 @@ def _resources(environment: Environment) -> list[dict[str, object]]:
                         "name": resource.name,
                         "label": resource.label,
                         "index": index,
-                        "documents": total["docs"]["count"],
+                        "documents": counts.get(index, 0) if counts is not None else None,
                         "size": total["store"]["size_in_bytes"],
                         "generation": what.number,
                     }
@@ -128,6 +131,9 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         watch=Watch.objects.filter(environment=shown).first() if live is not None else None,
         may_see_drift=bool(may(user, Verb.VIEW_BUILD, shown)),
         may_manage=manages,
+        health=summaries([shown], user)[shown.pk]
+        if may(user, Verb.VIEW_DASHBOARD, shown)
+        else None,
         accounts_look=AccountsLook.objects.filter(environment=shown).first() if manages else None,
         licence=state_of(shown) if manages else None,
     )

@@ -10,6 +10,7 @@ from accounts.audit import Actor, system_actor
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
+from environments.health.summaries import Summary
 from environments.models import Environment
 from promotion.beginning import running_in
 from promotion.buttons import (
@@ -46,7 +47,7 @@ class Stage:
 class Pipeline:
     """A staging environment, its target, and the next thing to do.
 
-    `moving` says that it will look different soon by itself.
+    `moving` says that it will look different soon by itself; `health` is of both sides.
     """
 
     staging: Environment
@@ -55,6 +56,7 @@ class Pipeline:
     next_words: str = ""
     buttons: list[Button] = field(default_factory=list)
     moving: bool = False
+    health: list[Summary] = field(default_factory=list)
 
 
 def latest_build(environment: Environment) -> Build | None:

@@ -6,10 +6,11 @@ from django.views.decorators.http import require_GET
 
 from accounts.audit import request_actor
 from accounts.models import User
-from accounts.policy import may, may_anywhere
+from accounts.policy import environments_with, may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import console_page, listing, show, signed_in
 from environments.account_looks import to_look_at
+from environments.health.summaries import summaries
 from environments.licence_warnings import warnings as licence_warnings
 from environments.models import Cluster, Environment
 from promotion.overview import pipelines
@@ -43,6 +44,11 @@ def home(request: HttpRequest) -> HttpResponse:
         size=PIPELINES,
     )
     rows = pipelines(request_actor(request), user, list(found.page))
+    viewed = environments_with(user, Verb.VIEW_DASHBOARD)
+    sides = [side for row in rows for side in (row.staging, row.target)]
+    health = summaries([s for s in sides if viewed is None or s.pk in viewed], user)
+    for row in rows:
+        row.health = [health[s.pk] for s in (row.staging, row.target) if s.pk in health]
     manages = bool(may(user, Verb.MANAGE))
     productions = [one.promotes_to for one in found.page if one.promotes_to] if manages else []
     partial = bool(getattr(request, "htmx", False))

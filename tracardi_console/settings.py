@@ -283,6 +283,8 @@ RETRY_SECONDS = env.float("RETRY_SECONDS", default=10.0)
 LARGEST_ANSWER_BYTES = env.int("LARGEST_ANSWER_BYTES", default=16 * 1024 * 1024)
 # How often the worker checks each adopted environment for edits by hand.
 DRIFT_SECONDS = env.float("DRIFT_SECONDS", default=60.0)
+# How often the worker looks at the health of each environment.
+HEALTH_SECONDS = env.float("HEALTH_SECONDS", default=60.0)
 # How long one visit of a workflow test may take to be answered, and what it does to be seen; and
 # how many requests a second are sent to staging.
 WORKFLOW_ANSWER_SECONDS = env.float("WORKFLOW_ANSWER_SECONDS", default=10.0)

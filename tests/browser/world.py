@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from environments.health.looks import look_at_health
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.batch_models import Batch
@@ -58,6 +59,7 @@ def lived(people: People, staging: Environment, production: Environment) -> Peop
     unlock(people.admin, production, "An edit by hand")
     edit(production, "segment", "Edited by hand")
     check(production)
+    look_at_health()
     return people
 
 

@@ -85,6 +85,8 @@ licence-renew          licence     302    403       403     403     403     200/
 licence-key            licence     302    403       403     403     403     405/200       302
 licence-remove         licence     302    403       403     403     403     200/302       302
 licence-cover          covered     302    403       403     403     403     405/302       302
+health                 staging     302    200/405   404/405 200/405 404/405 200/405       302
+look                   staging     302    405/403   405/404 405/302 405/404 405/302       302
 
 promotion: environments
 environments           -           302    200/405   200/405 200/405 200/405 200/405       302

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from environments.catalogue import SUPPORTED_VERSIONS, Policy, catalogue_for
 from environments.elastic import Connection
 from environments.engine_role import CLUSTER, Grant, Need, grants, role
-from environments.models import Environment
+from environments.health.looks import look_at_health
+from environments.models import Environment, HealthLook
 from environments.naming import LEASE_INDEX, Naming, Side
 from promotion.adoption import adopt, run_adopt
 from promotion.carrying import carry
@@ -174,6 +175,8 @@ def test_all_that_the_console_does_is_allowed_and_each_allowance_is_needed(
     recorded(staging, "nobody's")
     run_release(request_release(people.admin, adopted))
     run_adopt(adopt(people.admin, adopted))
+    assert set(look_at_health()) == {staging, adopted}
+    assert not HealthLook.objects.filter(is_reachable=False).exists()
     client = enter(people.admin.user)
     for one in (staging, adopted):
         for name, args in (
@@ -182,6 +185,7 @@ def test_all_that_the_console_does_is_allowed_and_each_allowance_is_needed(
             ("environments:document", [one.slug, "rule", "rule-purchase"]),
             ("environments:way", [one.slug]),
             ("environments:accounts", [one.slug]),
+            ("environments:health", [one.slug]),
             ("promotion:environment", [one.slug]),
         ):
             assert client.get(reverse(name, args=args), secure=True).status_code == 200

@@ -15,6 +15,7 @@ from django.db import close_old_connections
 
 from accounts.anchors import anchor
 from environments.account_looks import look_at_accounts
+from environments.health.looks import look_at_health, thin_out
 from environments.licence_warnings import remind
 from promotion.drift import check_due
 from promotion.locking import lock_expired
@@ -31,7 +32,7 @@ LOOKS_A_LEASE = 4
 LOOK_SECONDS = 5.0
 # How often the audit trail's end is written down, where it is to be.
 ANCHOR_SECONDS = 60.0
-# How often sessions that are over are dropped.
+# How often sessions that are over are dropped, and the history of health is thinned out.
 TIDY_SECONDS = 3600.0
 # How often it is asked whether a licence ends, of which a mail tells once.
 REMIND_SECONDS = 3600.0
@@ -47,6 +48,8 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
         (lock_expired, LOOK_SECONDS),
         (look_around, COMPARE_SECONDS),
         (look_at_accounts, LOOK_SECONDS),
+        (look_at_health, LOOK_SECONDS),
+        (thin_out, TIDY_SECONDS),
         (run_waiting, SUITE_SECONDS),
         (anchor, ANCHOR_SECONDS),
         (clear_expired, TIDY_SECONDS),
