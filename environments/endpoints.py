@@ -111,7 +111,7 @@ CLOSED: Final = (
     _closed("profiles", "/profile/select", "people's profiles"),
     _closed("events", "/event/select", "people's events"),
     _closed("settings", "/settings", "settings of the server"),
-    # No route of the API knows HEAD. A GET asks the whole engine, and below it one installs plugins.
+    # No route of the API knows HEAD. A GET would ask the engine, and one below it installs plugins.
     _closed("install", "/install", "installing Tracardi, which makes its first admin", "HEAD"),
     _closed("deploy", "/deploy", "copying the configuration past this console"),
     _closed("healthcheck", "/healthcheck", "an answer that repeats the request's headers"),

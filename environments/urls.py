@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from environments import account_views, views
+from environments.network import views as network_views
 
 
 class DocumentIdConverter(StringConverter):
@@ -21,6 +22,13 @@ urlpatterns = [
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
     ),
     path("environment/<slug:slug>/accounts/", account_views.accounts, name="accounts"),
+    path("environment/<slug:slug>/network/", network_views.network, name="network"),
+    path("environment/<slug:slug>/network/run/", network_views.run_network, name="run-network"),
+    path(
+        "environment/<slug:slug>/network/probe/<slug:which>/",
+        network_views.set_probe,
+        name="set-probe",
+    ),
     path("environment/<slug:slug>/way/", views.way, name="way"),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",

@@ -11,6 +11,7 @@ from accounts.roles import Verb
 from accounts.web import console_page, listing, show, signed_in
 from environments.account_looks import to_look_at
 from environments.models import Cluster, Environment
+from environments.network.looks import to_mend
 from promotion.overview import pipelines
 from promotion.views import visible_promotions
 
@@ -57,4 +58,5 @@ def home(request: HttpRequest) -> HttpResponse:
         may_manage=manages,
         has_cluster=not rows and Cluster.objects.exists(),
         account_looks=to_look_at(productions),
+        network_runs=to_mend(productions),
     )

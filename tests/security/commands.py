@@ -44,6 +44,7 @@ unlock          gone   role      gone   role  gone   rule  gone     {production}
 reconcile       gone   role      gone   role  gone   broke gone     {production}
 settle-drift    gone   role      gone   role  gone   rule  gone     {production} keep
 smoke-check     gone   role      gone   role  gone   bad   gone     {production}
+check-network   gone   role      gone   role  gone   broke gone     {production}
 """
 # Of ours, those that nobody is named for, and why.
 UNASKED: Final = {

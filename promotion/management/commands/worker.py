@@ -15,6 +15,7 @@ from django.db import close_old_connections
 
 from accounts.anchors import anchor
 from environments.account_looks import look_at_accounts
+from environments.network.running import check_networks
 from promotion.drift import check_due
 from promotion.locking import lock_expired
 from promotion.lost import look_around
@@ -32,6 +33,8 @@ LOOK_SECONDS = 5.0
 ANCHOR_SECONDS = 60.0
 # How often sessions that are over are dropped.
 TIDY_SECONDS = 3600.0
+# How often network checks are looked for that wait; a person does too.
+NETWORK_SECONDS = 1.0
 # How often runs of workflow tests are looked for that wait; a person does too.
 SUITE_SECONDS = 0.5
 
@@ -44,6 +47,7 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
         (lock_expired, LOOK_SECONDS),
         (look_around, COMPARE_SECONDS),
         (look_at_accounts, LOOK_SECONDS),
+        (check_networks, NETWORK_SECONDS),
         (run_waiting, SUITE_SECONDS),
         (anchor, ANCHOR_SECONDS),
         (clear_expired, TIDY_SECONDS),
