@@ -140,6 +140,9 @@ def ask(
             connection.request(method, path, headers=headers)
             answer = connection.getresponse()
             raw = _body(answer, sock, deadline) if body else b""
+        if time.monotonic() >= deadline:
+            # It was cut off: what looks like an end is none.
+            raise TimeoutError
     except (BadAddressError, HTTPException, OSError, ValueError) as error:
         return Answer(trouble=trouble_of(error, late=time.monotonic() >= deadline))
     return _answer(answer, raw)
@@ -155,6 +158,8 @@ def _body(answer: HTTPResponse, sock: socket.socket, deadline: float) -> bytes:
         if left <= 0:
             raise TimeoutError
         sock.settimeout(left)
+    if answer.length and size < LARGEST:
+        raise ConnectionError("half an answer")
     return b"".join(parts)[:LARGEST]
 
 
