@@ -364,10 +364,10 @@ def traces(who: str, slug: str, found: Traces) -> Check:
     if not found.servers and not found.has_test_events:
         words = f"{who} had no event in {found.days} days, so nobody can tell where they would go."
         return Check(key, title, words, tuple(findings), told=bool(findings))
+    number = found.marked + found.foreign
     words = (
         f"Of {found.days} days: {found.servers} server{'s' if found.servers != 1 else ''} took "
-        f"{who}'s events, and {found.marked + found.foreign} events in production are theirs or "
-        "of its tests."
+        f"{who}'s events; events in production that are theirs or of its tests: {number}."
     )
     return Check(key, title, words, tuple(findings))
 

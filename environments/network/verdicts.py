@@ -49,7 +49,8 @@ def open_verdict(asked: Asked, url: str) -> Verdict:
     answer = asked.answer
     preflight = asked.endpoint.asked_by == "OPTIONS"
     if answer.trouble is not None:
-        return Verdict.UNKNOWN if answer.trouble.cut_short else Verdict.BROKEN
+        unseen = answer.trouble.cut_short or answer.trouble is Trouble.FORBIDDEN
+        return Verdict.UNKNOWN if unseen else Verdict.BROKEN
     if answer.status >= 500:
         return Verdict.BROKEN
     if 200 <= answer.status < 300:

@@ -41,6 +41,9 @@ _BADGES: Final = {
 }
 
 
+_FIRST: Final = (State.BAD, State.WARNING, State.UNKNOWN, State.OK, State.NOT_ASKED)
+
+
 @dataclass(frozen=True)
 class Probed:
     """One address, and whether it may be probed."""
@@ -89,7 +92,7 @@ def network(request: HttpRequest, slug: str) -> HttpResponse:
         died=latest is not None and latest.status == NetworkRun.Status.ERRORED,
         latest=latest,
         last=last,
-        checks=[_shown(one, last) for one in last.checks] if last is not None else [],
+        checks=_sorted(last) if last is not None else [],
         every=settings.NETWORK_CHECK_SECONDS / 3600,
         past=listing(request, runs.select_related("requested_by"), size=PAST),
     )
@@ -102,6 +105,12 @@ def _probed(environment: Environment) -> Iterator[Probed]:
     for one, kind in rows:
         url = url_of(one, kind)
         yield Probed(one, kind.value, kind.label, url, ProbeConsent.of(one, kind) if url else None)
+
+
+def _sorted(run: NetworkRun) -> list[dict[str, Any]]:
+    """Return a run's checks, what is to be mended first."""
+    found = [_shown(one, run) for one in run.checks]
+    return sorted(found, key=lambda one: _FIRST.index(State(one["state"])))
 
 
 def _shown(check: dict[str, Any], run: NetworkRun) -> dict[str, Any]:
@@ -125,8 +134,13 @@ def run_network(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask for a look at the network now."""
     environment = environment_for(request, slug, Verb.VIEW_DASHBOARD)
     actor = request_actor(request)
-    # Nothing is said where it began: the page shows that it goes on.
-    return _done(request, environment, lambda: request_check(actor, environment) and "")
+
+    def act() -> str:
+        request_check(actor, environment)
+        # The page shows that it goes on.
+        return ""
+
+    return _done(request, environment, act)
 
 
 @console_page

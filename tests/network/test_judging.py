@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
+from django.conf import settings
 
 from environments.endpoints import CLOSED, COLLECTOR
 from environments.findings import Severity
@@ -309,6 +310,8 @@ def test_what_must_be_closed_is_judged_by_what_it_answers(
         (Answer(status=502), Verdict.BROKEN),
         (Answer(trouble=Trouble.REFUSED), Verdict.BROKEN),
         (Answer(trouble=Trouble.LATE), Verdict.UNKNOWN),
+        # That the console may not go there says nothing of others.
+        (Answer(trouble=Trouble.FORBIDDEN), Verdict.UNKNOWN),
         (Answer(status=429), Verdict.UNKNOWN),
         (Answer(status=302, location="https://other.shop.com/track"), Verdict.ELSEWHERE),
     ],
@@ -355,6 +358,16 @@ def test_an_http_address_that_leads_to_https_is_asked_no_further(tried: Tried) -
     }
     shut = exposure.closed(public, asked[len(COLLECTOR) :])
     assert (codes(shut), shut.state) == ({}, State.UNKNOWN)
+
+
+def test_the_documents_have_the_table_as_it_is(tried: Tried) -> None:
+    text = (settings.BASE_DIR / "docs" / "network.md").read_text()
+    for one in COLLECTOR:
+        tried.paths += 1
+        assert f"| `{one.sample}` | {', '.join(one.methods)} | {one.asked_by} | {one.why} |" in text
+    for one in CLOSED:
+        tried.paths += 1
+        assert f"| `{one.sample}` | {one.asked_by} | {one.why} |" in text
 
 
 # --- Databases and events ------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Whole runs against small real servers and the real engine: a good pair, and each bad one."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -162,7 +163,7 @@ def test_one_server_for_both_is_found(good: Pair) -> None:
     ],
 )
 def test_a_certificate_that_does_not_hold_is_found_and_the_rest_asked(
-    good: Pair, authority: Authority, host: str, facts: dict[str, float], expected: str
+    good: Pair, authority: Authority, host: str, facts: dict[str, Any], expected: str
 ) -> None:
     context = authority.server(host, **facts)
     made = good.serve(PUBLIC, Tracardi(production=True, gate=True), context)

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -162,7 +163,7 @@ def test_after_the_time_of_a_run_nothing_is_begun(tried: Tried) -> None:
     ],
 )
 def test_a_handshake_shows_what_is_wrong_with_a_certificate(
-    tried: Tried, authority: Authority, host: str, facts: dict[str, float], expected: Flaw | None
+    tried: Tried, authority: Authority, host: str, facts: dict[str, Any], expected: Flaw | None
 ) -> None:
     tried.checks += 1
     tried.hosts.add(PUBLIC)
