@@ -6,7 +6,7 @@ The table is environments/endpoints.py.
 from collections.abc import Sequence
 
 from environments.findings import Finding
-from environments.network.facts import Address, Answer, Asked, Check, Port, Speaks
+from environments.network.facts import Address, Answer, Asked, Check, Port, Speaks, Trouble
 from environments.network.judging import ERROR, INFO, WARNING, finding
 from environments.network.verdicts import (
     Verdict,
@@ -190,8 +190,10 @@ def plain_port(address: Address, asked: Asked | None) -> Check:
         return Check(key, title, "It was not asked.", told=False, asked=False)
     answer, url = asked.answer, f"http://{address.host}"
     if answer.trouble is not None:
-        late = answer.trouble.cut_short
-        return Check(key, title, f"It {answer.words}: no event goes in the clear.", cut_short=late)
+        if answer.trouble in {Trouble.NOT_ASKED, Trouble.FORBIDDEN}:
+            return Check(key, title, f"It {answer.words}.", told=False, cut_short=True)
+        # Dropped by a firewall is as good as refused.
+        return Check(key, title, f"It {answer.words}: no event goes in the clear.")
     if 300 <= answer.status < 400:
         words = "leads to https, as it should" if to_secure(asked, url) else "leads elsewhere"
         return Check(key, title, f"It {words}.")

@@ -94,7 +94,7 @@ def network(request: HttpRequest, slug: str) -> HttpResponse:
         last=last,
         checks=_sorted(last) if last is not None else [],
         every=settings.NETWORK_CHECK_SECONDS / 3600,
-        past=listing(request, runs.select_related("requested_by"), size=PAST),
+        past=listing(request, runs.select_related("requested_by").defer("checks"), size=PAST),
     )
 
 

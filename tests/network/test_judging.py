@@ -343,7 +343,10 @@ def test_plain_http_may_lead_to_https_and_take_nothing(tried: Tried) -> None:
         (takes, {"plain-collector": WARNING}),
         (Answer(status=405, from_tracardi=True), {"plain-collector": WARNING}),
     ):
-        assert codes(exposure.plain_port(public, Asked(TRACK, answer))) == expected
+        found = exposure.plain_port(public, Asked(TRACK, answer))
+        assert (codes(found), found.told, found.cut_short) == (expected, True, False)
+    unseen = exposure.plain_port(public, Asked(TRACK, Answer(trouble=Trouble.NOT_ASKED)))
+    assert (unseen.state, unseen.cut_short) == (State.UNKNOWN, True)
 
 
 def test_an_http_address_that_leads_to_https_is_asked_no_further(tried: Tried) -> None:
