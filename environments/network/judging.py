@@ -191,7 +191,8 @@ def identity(
                 INFO,
                 f"Whoever sends {address.who} the header X-Context: production is served from "
                 "production's indices, as Tracardi means it to be.",
-                "Keep staging private, and let what stands before it drop that header.",
+                "Keep staging private. Where nobody uses the switch of Tracardi's GUI, which sends it, "
+                "let what stands before staging drop that header.",
                 address.slug,
             )
         )
@@ -202,7 +203,8 @@ def identity(
 def _sides(
     address: Address, answer: Answer, *, is_production: bool, says: bool
 ) -> Sequence[Finding]:
-    forced = answer.context.strip().lower()
+    # As Tracardi compares it: "Production" is not heeded.
+    forced = answer.context == "production"
     if not is_production and says:
         return [
             finding(
@@ -213,7 +215,7 @@ def _sides(
                 address.slug,
             )
         ]
-    if not is_production and forced == "production":
+    if not is_production and forced:
         return [
             finding(
                 "context-forced",
@@ -225,10 +227,9 @@ def _sides(
             )
         ]
     if is_production and not says:
-        by_header = forced == "production"
         why = (
             "is production only because what stands before it adds X-Context: production"
-            if by_header
+            if forced
             else "says that it is staging (PRODUCTION=no)"
         )
         return [
