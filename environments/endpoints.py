@@ -1,9 +1,13 @@
 """Which of Tracardi's addresses the public must reach, and which never. Pure.
 
-Read from the sources of its API (0.8.1): `EXPOSE_GUI_API=no` takes what is for its GUI out
-of the schema and makes each that asks for a role answer 403. It leaves what asks for none: the
-answer to /healthcheck repeats the request's headers, /info/version names the version, and /docs and
-/openapi.json stay where they are. So a proxy has to close what the setting does not.
+Read from the sources of its API (0.8): `EXPOSE_GUI_API=no` takes what is for its GUI out of the
+schema and makes each that asks for a role answer 403 to whoever sends a token; without one it is
+401 either way. It leaves what asks for none: the answer to /healthcheck repeats the request's
+headers, /info/version names the version, /info/version/details the licence's holder too, and /docs
+and /openapi.json stay where they are. So a proxy has to close what the setting does not.
+
+Every answer that went through Tracardi has the header `X-Process-Time`. A browser's question before
+a request, OPTIONS with `Origin`, is answered 200 for each path, be it there or not.
 """
 
 import re
@@ -61,7 +65,7 @@ COLLECTOR: Final = (
         "tracker",
         r"/tracker(?:/.*)?",
         ("GET", "HEAD"),
-        "/tracker",
+        "/tracker/index.html",
         "GET",
         "the script that shops' pages load",
     ),
@@ -69,7 +73,7 @@ COLLECTOR: Final = (
         "uix",
         r"/uix(?:/.*)?",
         ("GET", "HEAD"),
-        "/uix",
+        "/uix/consent/index.js",
         "GET",
         "what flows show on shops' pages",
     ),
@@ -86,8 +90,8 @@ COLLECTOR: Final = (
 _ALL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def _closed(name: str, sample: str, why: str) -> Endpoint:
-    return Endpoint(name, rf"{re.escape(sample)}(?:/.*)?", _ALL, sample, why=why)
+def _closed(name: str, sample: str, why: str, asked_by: str = "GET") -> Endpoint:
+    return Endpoint(name, rf"{re.escape(sample)}(?:/.*)?", _ALL, sample, asked_by, why)
 
 
 # What a stranger would look for first; everything that COLLECTOR does not name is to be closed too.
@@ -107,10 +111,12 @@ CLOSED: Final = (
     _closed("profiles", "/profile/select", "people's profiles"),
     _closed("events", "/event/select", "people's events"),
     _closed("settings", "/settings", "settings of the server"),
-    _closed("install", "/install", "installing Tracardi, which makes its first admin"),
+    # No route of the API knows HEAD. A GET would ask the engine, and one below it installs plugins.
+    _closed("install", "/install", "installing Tracardi, which makes its first admin", "HEAD"),
     _closed("deploy", "/deploy", "copying the configuration past this console"),
     _closed("healthcheck", "/healthcheck", "an answer that repeats the request's headers"),
     _closed("version", "/info/version", "the version, which says what holes it has"),
+    _closed("details", "/info/version/details", "who holds the licence, and until when"),
     _closed("metrics", "/metrics", "the server's own figures"),
 )
 

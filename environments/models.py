@@ -1,7 +1,7 @@
 """Clusters, and the Tracardi installations in them."""
 
 from datetime import timedelta
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -16,6 +16,8 @@ from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
 from environments.licence_models import Licence as Licence
 from environments.licence_models import LicenceUse as LicenceUse
 from environments.naming import InvalidTenantError, Naming, Side
+from environments.network.models import NetworkRun as NetworkRun
+from environments.network.models import ProbeConsent as ProbeConsent
 from environments.targets import check_url
 
 # A look that is older says that nobody looks any more, such as where no worker runs.
@@ -119,6 +121,11 @@ class Environment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        # Who allowed an address to be probed meant the one that it was.
+        ProbeConsent.drop_changed(self)
 
     @property
     def environment(self) -> Self:

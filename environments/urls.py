@@ -5,6 +5,7 @@ from django.urls.converters import StringConverter
 
 from environments import account_views, licence_views, views
 from environments.health import views as health_views
+from environments.network import views as network_views
 
 
 class DocumentIdConverter(StringConverter):
@@ -31,6 +32,13 @@ urlpatterns = [
     path("licence/<int:pk>/cover/<slug:slug>/", licence_views.cover, name="licence-cover"),
     path("environment/<slug:slug>/health/", health_views.health, name="health"),
     path("environment/<slug:slug>/health/look/", health_views.look, name="look"),
+    path("environment/<slug:slug>/network/", network_views.network, name="network"),
+    path("environment/<slug:slug>/network/run/", network_views.run_network, name="run-network"),
+    path(
+        "environment/<slug:slug>/network/probe/<slug:which>/",
+        network_views.set_probe,
+        name="set-probe",
+    ),
     path("environment/<slug:slug>/way/", views.way, name="way"),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",

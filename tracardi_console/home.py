@@ -13,6 +13,7 @@ from environments.account_looks import to_look_at
 from environments.health.summaries import summaries
 from environments.licence_warnings import warnings as licence_warnings
 from environments.models import Cluster, Environment
+from environments.network.looks import to_mend
 from promotion.overview import pipelines
 from promotion.views import visible_promotions
 
@@ -65,4 +66,5 @@ def home(request: HttpRequest) -> HttpResponse:
         has_cluster=not rows and Cluster.objects.exists(),
         account_looks=to_look_at(productions),
         licence_warnings=licence_warnings() if manages else [],
+        network_runs=to_mend(productions),
     )

@@ -293,6 +293,16 @@ WORKFLOW_WAIT_SECONDS = env.float("WORKFLOW_WAIT_SECONDS", default=15.0)
 # run begins so long after the build was captured that it counts for.
 WORKFLOW_CACHE_SECONDS = env.float("WORKFLOW_CACHE_SECONDS", default=6.0)
 WORKFLOW_REQUESTS_PER_SECOND = env.float("WORKFLOW_REQUESTS_PER_SECOND", default=10.0)
+# Network checks: how often the worker does them, 0 for never; what each probe and each run may
+# take; how many connections a second begin to one host; how long after a run none is begun by hand;
+# how many runs are kept; the ports where no database may answer beside the public address.
+NETWORK_CHECK_SECONDS = env.float("NETWORK_CHECK_SECONDS", default=6 * 60 * 60.0)
+NETWORK_PROBE_SECONDS = env.float("NETWORK_PROBE_SECONDS", default=3.0)
+NETWORK_RUN_SECONDS = env.float("NETWORK_RUN_SECONDS", default=60.0)
+NETWORK_REQUESTS_PER_SECOND = env.float("NETWORK_REQUESTS_PER_SECOND", default=10.0)
+NETWORK_PAUSE_SECONDS = env.float("NETWORK_PAUSE_SECONDS", default=60.0)
+NETWORK_KEPT_RUNS = env.int("NETWORK_KEPT_RUNS", default=60)
+NETWORK_CLOSED_PORTS = env.list("NETWORK_CLOSED_PORTS", cast=int, default=[9200, 9300, 6379])
 # How many distinct generations are kept, the live one among them; where Roll back goes, always.
 KEPT_GENERATIONS = env.int("KEPT_GENERATIONS", default=3)
 # A larger document is refused by capture, with its name.

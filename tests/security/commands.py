@@ -47,6 +47,7 @@ reconcile       gone   role      gone   role  gone   broke gone     {production}
 settle-drift    gone   role      gone   role  gone   rule  gone     {production} keep
 smoke-check     gone   role      gone   role  gone   bad   gone     {production}
 health          gone   role      gone   broke gone   broke gone     {production}
+check-network   gone   role      gone   role  gone   broke gone     {production}
 """
 # Of ours, those that nobody is named for, and why.
 UNASKED: Final = {

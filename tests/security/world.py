@@ -163,6 +163,7 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         "csv": ["csv"],
         "staging": [staging.slug],
         "production": [production.slug],
+        "address": [production.slug, "api"],
         "flows": [staging.slug, "flow"],
         "flow": [staging.slug, "flow", "f1"],
         "build": [staging.slug, 1],

@@ -17,6 +17,7 @@ from accounts.anchors import anchor
 from environments.account_looks import look_at_accounts
 from environments.health.looks import look_at_health, thin_out
 from environments.licence_warnings import remind
+from environments.network.running import check_networks
 from promotion.drift import check_due
 from promotion.locking import lock_expired
 from promotion.lost import look_around
@@ -36,6 +37,8 @@ ANCHOR_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
 # How often it is asked whether a licence ends, of which a mail tells once.
 REMIND_SECONDS = 3600.0
+# How often network checks are looked for that wait; a person does too.
+NETWORK_SECONDS = 1.0
 # How often runs of workflow tests are looked for that wait; a person does too.
 SUITE_SECONDS = 0.5
 
@@ -50,6 +53,7 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
         (look_at_accounts, LOOK_SECONDS),
         (look_at_health, LOOK_SECONDS),
         (thin_out, TIDY_SECONDS),
+        (check_networks, NETWORK_SECONDS),
         (run_waiting, SUITE_SECONDS),
         (anchor, ANCHOR_SECONDS),
         (clear_expired, TIDY_SECONDS),
