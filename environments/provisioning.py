@@ -1,7 +1,8 @@
 """What a missing set of indices is made of, like another set; pure (docs/provision.md).
 
-Two looks go in, one at the set that is copied from and one at the set that is missing, and out comes
-an ordered plan. Nothing that is there is ever written over: what stands in the way is a finding.
+Two looks go in, one at the set that is copied from and one at the set that is missing, and out
+comes an ordered plan. Nothing that is there is ever written over: what stands in the way is a
+finding.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from typing import Any, Final, Protocol
 from environments.catalogue import Policy, Resource
 from environments.documents import canonical
 from environments.findings import Finding, Severity
+from environments.mappings import fixed, retold
 from environments.naming import NameKind, Naming
 
 # What is said of the nodes of one cluster means nothing in another.
@@ -65,7 +67,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that is to be there. `body` is what it is made with; `is_there` leaves it alone."""
+    """One thing that is to be there. `body` is what it is made with; `is_there` leaves it alone.
+
+    `by_template` says that its template makes it so: the body is for comparing alone.
+    """
 
     kind: Kind
     name: str
@@ -73,6 +78,7 @@ class Step:
     alias: str
     body: Mapping[str, Any]
     is_there: bool = False
+    by_template: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -121,15 +127,6 @@ class Plan:
         }
 
 
-def retold(mapping: Mapping[str, Any], before: Naming, after: Naming) -> dict[str, Any]:
-    """Return a mapping with the other tenant's name, where Tracardi noted the tenant in `_meta`."""
-    told = dict(mapping)
-    meta = told.get("_meta")
-    if isinstance(meta, Mapping) and meta.get("name") == before.tenant:
-        told["_meta"] = {**meta, "name": after.tenant}
-    return told
-
-
 def make_plan(like: Look, target: Look, today: date) -> Plan:
     """Plan what is missing of `target`, like `like`. Templates come first: Tracardi may write."""
     return _Planner(like, target, today).plan()
@@ -140,7 +137,8 @@ def unlike(step: Step, made: Index) -> list[str]:
     wrong: list[str] = []
     # What has no other one to be like is as its template says.
     if "mappings" in step.body:
-        wrong += [] if made.mapping == step.body["mappings"] else ["mapping"]
+        # A Tracardi that runs may write to it already.
+        wrong += [] if fixed(made.mapping) == fixed(step.body["mappings"]) else ["mapping"]
         wanted, found = _lasting(step.body["settings"]), _lasting(made.settings)
         wrong += sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
     return wrong if made.aliases == (step.alias,) else [*wrong, "aliases"]
@@ -242,18 +240,17 @@ class _Planner:
         ours, theirs = self.target.naming, self.like.naming
         name, alias = ours.template(resource.name), ours.alias(resource.name)
         kinds = (Kind.TEMPLATE, Kind.LEGACY_TEMPLATE)
-        kind = next(
-            (k for k in kinds if (k, theirs.template(resource.name)) in self.like.templates), None
-        )
+        like = theirs.template(resource.name)
+        kind = next((one for one in kinds if (one, like) in self.like.templates), None)
         if kind is None:
             self._wrong(
                 "like-lacks",
-                f"{theirs.key} has no index template {theirs.template(resource.name)}.",
+                f"{theirs.key} has no index template {like}.",
                 "Take an environment whose templates are as Tracardi makes them.",
                 resource.name,
             )
             return []
-        body = self._retold(resource, self.like.templates[kind, theirs.template(resource.name)])
+        body = self._retold(resource, self.like.templates[kind, like])
         if body is None:
             return []
         there = next((k for k in kinds if (k, name) in self.target.templates), None)
@@ -304,7 +301,9 @@ class _Planner:
             newest = max(holders, key=lambda one: _period(one.name))
             return [Step(Kind.INDEX, newest.name, resource.name, alias, body, is_there=True)]
         suffix = _suffix(source.name if source is not None else "", self.today)
-        return self._index(resource, naming.partition(resource.name, suffix), alias, body)
+        name = naming.partition(resource.name, suffix)
+        found = self._index(resource, name, alias, body)
+        return [replace(step, by_template=True) for step in found]
 
     def _is_partition(self, index: Index, resource: Resource) -> bool:
         what = self.target.naming.classify(index.name)
@@ -366,7 +365,7 @@ _WHOLE: Final = frozenset({NameKind.CONCRETE, NameKind.GENERATION})
 
 def _differ(there: Index, body: Mapping[str, Any]) -> str:
     """Return what makes an index that is there another one; shards and copies are its own."""
-    if there.mapping != body["mappings"]:
+    if fixed(there.mapping) != fixed(body["mappings"]):
         return "mapping"
     analysis = "index.analysis."
     own = {name: value for name, value in there.settings.items() if name.startswith(analysis)}

@@ -41,7 +41,7 @@ class SetMaker(ClusterWriter):
         return found
 
     def refusal(self, step: Step) -> str:
-        """Return the engine's own words where it would not take what a step makes; it makes nothing.
+        """Return the engine's words where it would not take what a step makes. Makes nothing.
 
         Raises:
             Temporary: it cannot say just now.
@@ -70,7 +70,8 @@ class SetMaker(ClusterWriter):
             Conflict: something of that name is there already. It was left alone.
         """
         if step.kind is Kind.INDEX:
-            self._make("PUT", f"/{quote(step.name)}", step.body, {"wait_for_active_shards": "0"})
+            body = {} if step.by_template else step.body
+            self._make("PUT", f"/{quote(step.name)}", body, {"wait_for_active_shards": "0"})
             return
         unsure = False
 

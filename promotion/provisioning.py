@@ -80,7 +80,7 @@ def _against(maker: SetMaker, made: Plan) -> Iterator[Finding]:
     templated = {step.resource for step in made.steps if step.kind is not Kind.INDEX}
     for step in made.due:
         # What this very cluster has made once it will make again; a template it may still refuse.
-        judged = step.kind is not Kind.INDEX or (elsewhere and "mappings" in step.body)
+        judged = step.kind is not Kind.INDEX or (elsewhere and not step.by_template)
         if judged and (words := maker.refusal(step)):
             yield Finding(
                 "engine-refuses",

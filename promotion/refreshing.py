@@ -1,4 +1,4 @@
-"""Copies what a production serves to a fresh staging: looks, plans, does just that, reads it back."""
+"""Copies what a production serves to a fresh staging, by a plan, and reads it back."""
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
@@ -15,8 +15,8 @@ from environments.elastic import connect
 from environments.findings import Finding, Severity, errors
 from environments.halves import without_production
 from environments.links import Links
+from environments.mappings import fixed, retold
 from environments.models import Environment
-from environments.provisioning import retold
 from promotion.claim import claimed
 from promotion.engine.capture import capture as capture_content
 from promotion.engine.capture import resolve
@@ -166,7 +166,7 @@ def _mappings(theirs: _Side, ours: _Side) -> list[Finding]:
             name,
         )
         for name, state in wanted.items()
-        if retold(state.mapping, before, after) != found[name].mapping
+        if fixed(retold(state.mapping, before, after)) != fixed(found[name].mapping)
     ]
 
 
@@ -296,5 +296,5 @@ def _prove(target: Environment, source: Environment, confirmed: Refresh, *, halv
         after = plan(target, source, halves=halves)
     if after is None or after.due or errors(after.findings):
         raise Mismatch(
-            f"{source} or {target} changed while it was copied: they are not equal any more. {AGAIN}"
+            f"{source} or {target} changed while it was copied: they are not equal now. {AGAIN}"
         )

@@ -1,4 +1,4 @@
-"""Whole sets of indices as a real Tracardi 0.8.1 makes them: templates, partitions, all resources."""
+"""Whole sets of indices as a real Tracardi 0.8.1 makes them, templates and partitions included."""
 
 import json
 import uuid
