@@ -137,6 +137,18 @@ def plan(target: Environment, source: Environment, *, halves: bool = True) -> Re
     return _with(made, findings)
 
 
+def remains_words(found: Refresh) -> str:
+    """Say what of secrets is left out and what is not; empty where they are copied as they are."""
+    if found.left_out is None:
+        return ""
+    return (
+        f"{found.left_out} production halves of credentials stay out. {found.keeping} documents "
+        "carry secrets all the same: test halves, and what has no halves. A build of this staging "
+        "would take the production halves from production too: enter them on staging before the "
+        "next promotion."
+    )
+
+
 def _with(found: Refresh, findings: Iterable[Finding]) -> Refresh:
     return Refresh(
         found.target, found.source, found.resources, tuple(findings), found.left_out, found.keeping
