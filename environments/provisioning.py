@@ -53,7 +53,7 @@ class Index(Protocol):
 class Look:
     """A set as its cluster has it: what is of it, and whatever else holds one of its names.
 
-    `templates` are the bodies by kind and name, `cluster` is the cluster's own id.
+    `templates` are all of its cluster, by kind and name, `cluster` is the cluster's own id.
     """
 
     naming: Naming
@@ -168,6 +168,8 @@ class _Planner:
             steps += [step for one in partitioned for step in self._template(one)]
             steps += [step for one in partitioned for step in self._partition(one)]
             steps += [step for one in resources if not one.partitioned for step in self._plain(one)]
+            for step in steps:
+                self._claims(step)
         return Plan(*facts, tuple(steps), tuple(self.findings))
 
     def _wrong(self, code: str, message: str, remedy: str, subject: str = "") -> None:
@@ -342,6 +344,22 @@ class _Planner:
             return []
         return [Step(Kind.INDEX, name, resource.name, alias, body, is_there=True)]
 
+    def _claims(self, step: Step) -> None:
+        """Find templates of others that would change an index that is to be made."""
+        if step.kind is not Kind.INDEX or step.is_there:
+            return
+        own = ""
+        if self.target.naming.catalogue.get(step.resource).partitioned:
+            own = self.target.naming.template(step.resource)
+        for (kind, name), body in self.target.templates.items():
+            if name != own and any(_matches(one, step.name) for one in body["index_patterns"]):
+                self._wrong(
+                    "template-claims",
+                    f"The {kind} {name} of the cluster would change {step.name}.",
+                    "Narrow that template's patterns, then look again.",
+                    step.resource,
+                )
+
     def _taken(self, alias: str, holders: Sequence[Index], subject: str) -> None:
         names = ", ".join(sorted(one.name for one in holders))
         self._wrong(
@@ -361,6 +379,10 @@ class _Planner:
 
 
 _WHOLE: Final = frozenset({NameKind.CONCRETE, NameKind.GENERATION})
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) is not None
 
 
 def _differ(there: Index, body: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from promotion.engine.errors import Conflict
 from promotion.writer import HIGHEST, ClusterWriter
 
 _PATHS: Final = {Kind.TEMPLATE: "/_index_template", Kind.LEGACY_TEMPLATE: "/_template"}
+_PARTS: Final = ("mappings", "settings")
 # A pattern that no index of anybody matches, for what is only to be judged.
 _NOWHERE: Final = "tracardi-console.no-such-index"
 
@@ -19,25 +20,13 @@ _NOWHERE: Final = "tracardi-console.no-such-index"
 class SetMaker(ClusterWriter):
     """One cluster in which a set of indices is made."""
 
-    def templates(self, pattern: str) -> dict[tuple[Kind, str], Mapping[str, Any]]:
-        """Return the bodies of the index templates of both kinds that a pattern of names finds."""
+    def templates(self) -> dict[tuple[Kind, str], Mapping[str, Any]]:
+        """Return the bodies of all index templates of the cluster, of both kinds."""
         found: dict[tuple[Kind, str], Mapping[str, Any]] = {}
-        answer = self._templates_of(Kind.TEMPLATE, pattern).get("index_templates", [])
-        for one in answer:
+        for one in self._ask("GET", "/_index_template")["index_templates"]:
             found[Kind.TEMPLATE, one["name"]] = one["index_template"]
-        for name, body in self._templates_of(Kind.LEGACY_TEMPLATE, pattern).items():
+        for name, body in self._ask("GET", "/_template").items():
             found[Kind.LEGACY_TEMPLATE, name] = body
-        return found
-
-    def _templates_of(self, kind: Kind, pattern: str) -> dict[str, Any]:
-        with translated():
-            try:
-                path = f"{_PATHS[kind]}/{quote(pattern, safe='*')}"
-                found: dict[str, Any] = again(lambda: self.connection.request("GET", path))
-            except Refused as error:
-                if error.missing:
-                    return {}
-                raise
         return found
 
     def refusal(self, step: Step) -> str:
@@ -50,8 +39,7 @@ class SetMaker(ClusterWriter):
         if step.kind is Kind.INDEX:
             body = _judged({"mappings": body["mappings"], "settings": body["settings"]})
         elif step.kind is Kind.LEGACY_TEMPLATE:
-            parts = {name: body[name] for name in ("mappings", "settings") if name in body}
-            body = _judged(parts)
+            body = _judged({name: body.get(name) or {} for name in _PARTS})
         with translated():
             try:
                 again(

@@ -58,13 +58,11 @@ def _look(maker: SetMaker, environment: Environment) -> Look:
     resources = naming.catalogue.resources
     names = [naming.alias(one.name) for one in resources]
     names += [naming.concrete(one.name) for one in resources if not one.partitioned]
-    first = next(one.name for one in resources if one.partitioned)
-    stem = naming.template(first).removesuffix(naming.catalogue.get(first).storage)
     return Look(
         naming,
         maker.uuid(),
         maker.states([*naming.search_patterns(), *names]),
-        maker.templates(f"{stem}*"),
+        maker.templates(),
     )
 
 
@@ -77,7 +75,6 @@ def _against(maker: SetMaker, made: Plan) -> Iterator[Finding]:
     indices = [step for step in made.due if step.kind is Kind.INDEX]
     yield from preflight.check_shards(room, sum(_shards(step) for step in indices))
     elsewhere = made.like_cluster != made.target_cluster
-    templated = {step.resource for step in made.steps if step.kind is not Kind.INDEX}
     for step in made.due:
         # What this very cluster has made once it will make again; a template it may still refuse.
         judged = step.kind is not Kind.INDEX or (elsewhere and not step.by_template)
@@ -90,17 +87,6 @@ def _against(maker: SetMaker, made: Plan) -> Iterator[Finding]:
                 "overlaps.",
                 step.resource,
             )
-        if step.kind is Kind.INDEX and step.resource not in templated:
-            claimed_by = maker.template_for(step.name)
-            if claimed_by:
-                yield Finding(
-                    "template-claims",
-                    Severity.ERROR,
-                    f"An index template of the cluster would change {step.name} "
-                    f"({', '.join(sorted(claimed_by))}).",
-                    "Narrow that template's patterns, then look again.",
-                    step.resource,
-                )
 
 
 def _shards(step: Step) -> int:

@@ -25,16 +25,17 @@ from tests.promotion import sets
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def tenant(elasticsearch_url: str) -> Iterator[str]:
+    """Whose production is there, as Tracardi installs it; to be left so."""
+    with sets.installed(elasticsearch_url, "production") as name:
+        yield name
+
+
 @pytest.fixture
-def production(elasticsearch_url: str) -> Iterator[Environment]:
-    """A whole production, as Tracardi installs it."""
-    made = sets.new_environment(
-        sets.new_cluster(elasticsearch_url), "production", slug="production"
-    )
-    engine = connect(made.cluster)
-    sets.install(made)
-    yield made
-    sets.uninstall(made, engine)
+def production(elasticsearch_url: str, tenant: str) -> Environment:
+    cluster = sets.new_cluster(elasticsearch_url)
+    return sets.new_environment(cluster, "production", tenant, slug="production")
 
 
 @pytest.fixture

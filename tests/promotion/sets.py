@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,8 +102,22 @@ def names_in(environment: Environment) -> set[str]:
     return found | {name for name in held if name.startswith(stem)}
 
 
-def uninstall(environment: Environment, engine: Connection) -> None:
-    """Delete a set, templates and console's own indices included."""
+@contextmanager
+def installed(url: str, kind: str, *, tenant: str = "", documents: bool = True) -> Iterator[str]:
+    """Let a whole set be there for several tests, and yield its tenant; no database is needed."""
+    tenant = tenant or f"t{uuid.uuid4().hex[:8]}"
+    cluster = Cluster(name="Sets", url=url)
+    unsaved = Environment(cluster=cluster, kind=kind, version="0.8.1", tenant=tenant)
+    engine = connect(cluster)
+    install(unsaved, documents=documents)
+    try:
+        yield tenant
+    finally:
+        uninstall(unsaved, engine, shared=True)
+
+
+def uninstall(environment: Environment, engine: Connection, *, shared: bool = False) -> None:
+    """Delete a set, templates and the console's own indices; and what is `shared` by both sides."""
     naming = environment.naming
     stem = naming.template("event").removesuffix("tracardi-event")
     for path in ("_index_template", "_template"):
@@ -110,4 +126,15 @@ def uninstall(environment: Environment, engine: Connection) -> None:
         except Refused as error:
             assert error.missing
     writer = ClusterWriter(engine)
-    writer.delete(list(writer.states([*naming.search_patterns(), naming.marker_pattern])))
+    names = writer.states([*naming.search_patterns(), naming.marker_pattern])
+    writer.delete([name for name in names if shared or not name.startswith("static-")])
+
+
+def empty(environment: Environment) -> None:
+    """Delete all documents of a set's configuration."""
+    naming = environment.naming
+    path = ",".join(naming.concrete(one.name) for one in naming.catalogue.promoted)
+    query = {"query": {"match_all": {}}}
+    params = {"refresh": "true", "conflicts": "proceed"}
+    engine = connect(environment.cluster)
+    engine.request("POST", f"/{path}/_delete_by_query", params=params, body=query)

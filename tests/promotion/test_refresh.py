@@ -17,6 +17,7 @@ from promotion.models import Build
 from promotion.provisioning import plan as provision_plan
 from promotion.provisioning import provision
 from promotion.refreshing import plan, refresh
+from promotion.releasing import request_release, run_release
 from promotion.services import capture
 from promotion.staging import StagingWriter
 from tests.factories import People, make_people, put, served
@@ -26,31 +27,37 @@ pytestmark = pytest.mark.django_db
 HEARTBEATS = "@@heartbeats-"
 
 
+@pytest.fixture(scope="module")
+def tenant(elasticsearch_url: str) -> Iterator[str]:
+    """Whose sets are both there: production with the real documents, and a staging."""
+    with (
+        sets.installed(elasticsearch_url, "production") as name,
+        sets.installed(elasticsearch_url, "staging", tenant=name, documents=False),
+    ):
+        yield name
+
+
 @pytest.fixture
-def production(elasticsearch_url: str) -> Iterator[Environment]:
-    cluster = sets.new_cluster(elasticsearch_url)
-    made = sets.new_environment(cluster, "production")
-    engine = connect(cluster)
-    sets.install(made)
-    yield made
-    sets.uninstall(made, engine)
+def production(elasticsearch_url: str, tenant: str) -> Environment:
+    made = sets.new_environment(sets.new_cluster(elasticsearch_url), "production", tenant)
+    sets.empty(made)
+    sets.fill(made)
+    return made
+
+
+@pytest.fixture
+def staging(production: Environment) -> Environment:
+    """A staging of the same tenant, whose indices are there and empty."""
+    made = sets.new_environment(production.cluster, "staging", production.tenant)
+    made.promotes_to = production
+    made.save()
+    sets.empty(made)
+    return made
 
 
 @pytest.fixture
 def people(production: Environment, staging: Environment) -> People:
     return make_people(staging, production)
-
-
-@pytest.fixture
-def staging(production: Environment) -> Iterator[Environment]:
-    """A staging of the same tenant, whose indices are there and empty."""
-    made = sets.new_environment(production.cluster, "staging", production.tenant)
-    made.promotes_to = production
-    made.save()
-    engine = connect(made.cluster)
-    sets.install(made, documents=False)
-    yield made
-    sets.uninstall(made, engine)
 
 
 def do(
@@ -80,6 +87,13 @@ def test_a_fresh_staging_gets_all_that_production_serves_to_the_byte(
     people: People, staging: Environment, production: Environment
 ) -> None:
     run_adopt(adopt(people.admin, production))
+    try:
+        check_refreshed(people, staging, production)
+    finally:
+        run_release(request_release(people.admin, production))
+
+
+def check_refreshed(people: People, staging: Environment, production: Environment) -> None:
     found, kept = do(people, staging, production)
     assert (found.lost, kept) == (0, None)
     assert found.added == sum(map(len, everything(production).values())) > 30
@@ -258,14 +272,20 @@ def test_only_a_production_is_copied_and_only_to_a_staging_whose_indices_are_the
     assert codes(newer, production) == ["version-differs"]
     empty = sets.new_environment(production.cluster, "staging")
     assert codes(empty, production) == ["target-missing"]
-    more = {"properties": {"by_hand": {"type": "keyword"}}}
-    connect(staging.cluster).request(
-        "PUT", f"/{staging.naming.concrete('flow')}/_mapping", body=more
-    )
-    assert codes(staging, production) == ["mapping-differs"]
-    with pytest.raises(PreflightFailed, match="Bring both to the same mappings"):
-        do(people, staging, production)
-    assert not any(everything(staging).values())
+
+
+def test_a_staging_of_other_mappings_is_refused(
+    people: People, elasticsearch_url: str, production: Environment
+) -> None:
+    with sets.installed(elasticsearch_url, "staging", documents=False) as name:
+        other = sets.new_environment(production.cluster, "staging", name)
+        more = {"properties": {"by_hand": {"type": "keyword"}}}
+        flow = other.naming.concrete("flow")
+        connect(other.cluster).request("PUT", f"/{flow}/_mapping", body=more)
+        assert [one.code for one in plan(other, production).findings] == ["mapping-differs"]
+        with pytest.raises(PreflightFailed, match="Bring both to the same mappings"):
+            do(people, other, production)
+        assert not any(everything(other).values())
 
 
 def test_a_staging_of_another_tenant_is_made_and_filled(
@@ -279,7 +299,7 @@ def test_a_staging_of_another_tenant_is_made_and_filled(
         do(people, other, production)
         assert everything(other) == everything(production)
     finally:
-        sets.uninstall(other, engine)
+        sets.uninstall(other, engine, shared=True)
 
 
 @pytest.mark.parametrize("who", ["qa", "marketing"])
