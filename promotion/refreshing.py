@@ -126,11 +126,12 @@ def plan(target: Environment, source: Environment, *, halves: bool = True) -> Re
     parts = changes(wanted, now)
     made = Refresh(found.target, found.source, parts, (), left_out, keeping)
     if made.consent:
+        what = "document" if made.lost == 1 else "documents"
         findings.append(
             Finding(
                 made.consent,
                 Severity.WARNING,
-                f"{made.lost} documents that {target} holds are written over or deleted.",
+                f"{made.lost} {what} of {target} will be written over or deleted.",
                 "Agree to it: what it holds is kept as a build first.",
             )
         )

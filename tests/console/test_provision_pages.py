@@ -108,7 +108,7 @@ def test_what_is_there_is_lost_only_with_consent_and_secrets_stay_out_on_request
     put(staging, "rule", "mine", '{"name": "Mine"}')
     client = enter(people.admin.user)
     page = get(client, "refresh", halves="out")
-    assert "1 documents that Staging holds are written over or deleted." in page
+    assert "1 document of Staging will be written over or deleted." in page
     assert "production halves of credentials stay out" in page
     assert "PROD" not in page
     refused = confirm(client, "refresh", page, halves="out")

@@ -134,7 +134,7 @@ def empty(environment: Environment) -> None:
     """Delete all documents of a set's configuration."""
     naming = environment.naming
     path = ",".join(naming.concrete(one.name) for one in naming.catalogue.promoted)
-    query = {"query": {"match_all": {}}}
+    query: dict[str, Any] = {"query": {"match_all": {}}}
     params = {"refresh": "true", "conflicts": "proceed"}
     engine = connect(environment.cluster)
     engine.request("POST", f"/{path}/_delete_by_query", params=params, body=query)
