@@ -40,14 +40,16 @@ class Unauthorised(ElasticError):
 class Refused(ElasticError):
     """The cluster answered with an error.
 
-    `status` is the HTTP status, `kind` Elasticsearch's error type, `detail` its own words.
+    `status` is the HTTP status, `kind` Elasticsearch's error type, `detail` its own words, `cause`
+    those of what it came from at the very bottom, where it says so.
     """
 
-    def __init__(self, message: str, status: int, kind: str, detail: str) -> None:
+    def __init__(self, message: str, status: int, kind: str, detail: str, cause: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
         self.detail = detail
+        self.cause = cause
 
     @property
     def missing(self) -> bool:
@@ -221,7 +223,27 @@ class Connection:
             status,
             kind,
             detail,
+            _bottom(error.info) if kind else "",
         )
+
+
+def _bottom(info: object) -> str:
+    """Return the words at the bottom of an error answer's chain of causes."""
+    info = _decoded(info)
+    found = info.get("error") if isinstance(info, dict) else None
+    while isinstance(found, dict) and isinstance(found.get("caused_by"), dict):
+        found = found["caused_by"]
+    return str(found.get("reason") or "") if isinstance(found, dict) else ""
+
+
+def _decoded(info: object) -> object:
+    if not isinstance(info, str):
+        return info
+    try:
+        decoded: object = serializer.JSONSerializer().loads(info)
+    except elasticsearch.SerializationError:
+        return None
+    return decoded
 
 
 def _words(info: object) -> tuple[str, str]:
@@ -230,11 +252,7 @@ def _words(info: object) -> tuple[str, str]:
     Nothing of what another kind of server answers: a person who may enter an address must not read
     pages of the network by it.
     """
-    if isinstance(info, str):
-        try:
-            info = serializer.JSONSerializer().loads(info)
-        except elasticsearch.SerializationError:
-            return "", ""
+    info = _decoded(info)
     if not isinstance(info, dict):
         return "", ""
     problem = info.get("error")

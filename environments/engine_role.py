@@ -62,13 +62,30 @@ class Grant:
         )
 
 
-def grants(namings: Iterable[Naming]) -> list[Grant]:
-    """Return what the console needs for some environments' sets of indices."""
+def grants(namings: Iterable[Naming], *, provisioning: bool = False) -> list[Grant]:
+    """Return what the console needs for some environments' sets of indices.
+
+    With `provisioning`, also what making a missing set needs, and nothing else does.
+    """
     # Made once, by whichever console comes first.
     found = [Grant((LEASE_INDEX,), (Need.READ, Need.WRITE, Need.MANAGE))]
     for naming in namings:
         found += _of(naming)
+        if provisioning:
+            found.append(_made(naming))
     return found
+
+
+def _made(naming: Naming) -> Grant:
+    """Return what makes a whole set: each index with its alias. No document is written by it."""
+    resources = list(naming.catalogue.resources)
+    names = [naming.alias(one.name) for one in resources]
+    for one in resources:
+        partitioned = one.partitioned
+        names.append(
+            naming.template_pattern(one.name) if partitioned else naming.concrete(one.name)
+        )
+    return Grant(tuple(names), (Need.LOOK, Need.MANAGE))
 
 
 def _of(naming: Naming) -> Iterator[Grant]:
@@ -112,7 +129,7 @@ def _generations(naming: Naming, resource: Resource) -> str:
     return naming.generation_index(resource.name, 1).replace("g000001", "g*", 1)
 
 
-def role(namings: Iterable[Naming], engine: str) -> dict[str, Any]:
+def role(namings: Iterable[Naming], engine: str, *, provisioning: bool = False) -> dict[str, Any]:
     """Return the role as the engine's security takes it: `elasticsearch` or `opensearch`.
 
     Raises:
@@ -121,7 +138,7 @@ def role(namings: Iterable[Naming], engine: str) -> dict[str, Any]:
     cluster = list(CLUSTER[engine])
     words = _ELASTICSEARCH if engine == "elasticsearch" else _OPENSEARCH
     rows = []
-    for grant in grants(namings):
+    for grant in grants(namings, provisioning=provisioning):
         allowed = list(dict.fromkeys(word for need in grant.needs for word in words[need]))
         rows.append((sorted(set(grant.names)), allowed))
     if engine == "elasticsearch":

@@ -14,7 +14,8 @@ LEASE_INDEX = "tracardi-console.leases"
 LAST_GENERATION = 999_999
 # No dot: names are read by splitting at dots.
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
-_SUFFIX = re.compile(r"[0-9]{4}-(?:[0-9]{2}|q[1-4]|year)")
+# Tracardi writes a month without a zero, and a day after it: `2026-9`, `2026-926`.
+_SUFFIX = re.compile(r"[0-9]{4}-(?:[0-9]{1,4}|q[1-4]|year)")
 _ATTEMPT = re.compile(r"[a-z0-9]{1,32}")
 _GENERATION = re.compile(r"g([0-9]{6})")
 

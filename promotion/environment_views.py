@@ -87,6 +87,10 @@ def _resources(environment: Environment) -> list[dict[str, object]]:
     return rows
 
 
+def _documents(rows: list[dict[str, object]]) -> int:
+    return sum(int(str(row["documents"])) for row in rows)
+
+
 @console_page
 @require_GET
 def environment(request: HttpRequest, slug: str) -> HttpResponse:
@@ -113,6 +117,9 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         shown.name,
         shown=shown,
         rows=rows,
+        missing=len(shown.catalogue.promoted) - len({row["name"] for row in rows}),
+        # An installation of Tracardi writes one for itself.
+        fresh=not shown.is_production and _documents(rows) <= 1,
         problem=problem,
         live=live,
         generations=generations[:20] if may(user, Verb.VIEW_BUILD, shown) else [],

@@ -178,6 +178,20 @@ class UnlockForm(DurationForm):
     field_order = ("reason", "minutes")
 
 
+class ProvisionForm(ConsentForm):
+    """Consent to one plan for another environment's indices or documents."""
+
+    other = forms.CharField(widget=forms.HiddenInput)
+    plan = forms.CharField(widget=forms.HiddenInput)
+    reason = forms.CharField(required=False, max_length=300, help_text="Kept in the audit trail.")
+    agree = forms.BooleanField(label="I have read the plan")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The reason is it.
+        del self.fields["comment"]
+
+
 class DriftForm(forms.Form):
     """Settles the drift that a page showed: `content` is the digest of what was served then."""
 

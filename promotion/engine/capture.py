@@ -1,7 +1,7 @@
 """Reads an environment's promoted resources as one consistent cut (docs/promotion.md)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from environments.findings import Finding, Severity
@@ -124,7 +124,9 @@ def capture(
     for _ in range(ROUNDS):
         due = [n for n, p in now.items() if p is None or not _holds(held.get(n), states[n], p)]
         if not due:
-            return Captured({name: held[name] for name in now}, tuple(dict.fromkeys(read)))
+            # Of a mapping the digest as it is made now, not as an earlier console made it.
+            fresh = {n: replace(held[n], mapping_digest=states[n].mapping_digest) for n in now}
+            return Captured(fresh, tuple(dict.fromkeys(read)))
         # Without it an acknowledged write is missed under an equal fingerprint, for ever.
         reader.refresh([states[name].name for name in due])
         for name in due:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 from environments.documents import canonical
 from environments.engines import Engine
 from environments.links import Links
+from environments.mappings import fixed
 from promotion.engine.manifest import Manifest, Tree, TreeDigests
 
 
@@ -63,8 +64,9 @@ class IndexState:
 
     @cached_property
     def mapping_digest(self) -> str:
-        # Not at once: a fence compares the mapping's version alone.
-        return digest(self.mapping)
+        # Not at once: a fence compares the mapping's version alone. What documents taught it is not
+        # the mapping's own: production learns it by promotion.
+        return digest(fixed(self.mapping))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ release         gone   role      gone   role  gone   rule  gone     {production}
 lock            gone   role      gone   role  gone   rule  gone     {production}
 unlock          gone   role      gone   role  gone   rule  gone     {production} --reason x
 reconcile       gone   role      gone   role  gone   broke gone     {production}
+provision       gone   role      gone   role  gone   broke gone     {staging} --like {staging} --yes
 settle-drift    gone   role      gone   role  gone   rule  gone     {production} keep
 smoke-check     gone   role      gone   role  gone   bad   gone     {production}
 health          gone   role      gone   broke gone   broke gone     {production}

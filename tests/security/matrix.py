@@ -101,6 +101,8 @@ release                production  302    403       404     403     404     200/
 rollback               production  302    403       404     403     404     200/400       302
 reconcile              production  302    403       404     403     404     200/400       302
 rehearse-rollback      production  302    405/403   405/404 405/403 405/404 405/302       302
+provision              staging     302    403       404     403     404     200/400       302
+refresh                staging     302    403       404     403     404     200/400       302
 lock                   production  302    405/403   405/404 405/403 405/404 405/302       302
 unlock                 production  302    405/403   405/404 405/403 405/404 405/302       302
 prolong                production  302    405/403   405/404 405/403 405/404 405/302       302

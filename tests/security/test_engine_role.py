@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.catalogue import SUPPORTED_VERSIONS, Policy, catalogue_for
-from environments.elastic import Connection
+from environments.elastic import Connection, connect
 from environments.engine_role import CLUSTER, Grant, Need, grants, role
 from environments.health.looks import look_at_health
 from environments.models import Environment, HealthLook
@@ -23,6 +23,10 @@ from promotion.drift import check
 from promotion.live import finish
 from promotion.locking import lock, unlock
 from promotion.models import Drift, Promotion, StoredGeneration
+from promotion.provisioning import plan as plan_of
+from promotion.provisioning import provision
+from promotion.refreshing import plan as refresh_plan
+from promotion.refreshing import refresh
 from promotion.rehearsing import request_rehearsal, run_rehearsal
 from promotion.releasing import request_release, run_release
 from promotion.rollback import rollback
@@ -31,6 +35,7 @@ from promotion.settling import discard
 from promotion.smoke import request_smoke_check, run_smoke_check
 from promotion.suite_offers import offers, recent_sessions, recorded
 from tests.factories import People, enter, put
+from tests.promotion import sets
 from tests.promotion.conftest import adopted, ship, staging
 from tests.promotion.test_workflows import done, patience, standin, suite
 
@@ -89,7 +94,7 @@ def needed(method: str, path: str, body: Any) -> Iterator[Asked]:
     first = parts[0]
     if first in {"", "_cluster", "_cat"}:
         yield "cluster", first
-    elif first == "_index_template":
+    elif first in {"_index_template", "_template"}:
         yield "templates", path
     elif first == "_aliases":
         for action in body["actions"]:
@@ -226,6 +231,34 @@ def _live(environment: Environment) -> Promotion:
 
 def _marker(environment: Environment) -> str:
     return StoredGeneration.live_marker(environment)
+
+
+@pytest.mark.django_db
+def test_making_and_filling_a_set_needs_what_is_told_apart_and_no_more(
+    adopted: Environment, people: People, elasticsearch_url: str, requests: list[Request]
+) -> None:
+    cluster = sets.new_cluster(elasticsearch_url)
+    like = sets.new_environment(cluster, "production")
+    other = sets.new_environment(cluster, "staging", like.tenant)
+    engine = connect(cluster)
+    sets.install(like)
+    try:
+        requests.clear()
+        provision(people.admin, other, like, digest=plan_of(other, like).digest)
+        refresh(people.admin, other, like, digest=refresh_plan(other, like).digest)
+        asked = {one for request in requests for one in needed(*request)}
+    finally:
+        sets.uninstall(other, engine)
+        sets.uninstall(like, engine)
+    whole = grants([like.naming, other.naming], provisioning=True)
+    refused = sorted((str(need), name) for need, name in asked if not allowed(whole, need, name))
+    assert refused == []
+    least = grants([like.naming, other.naming])
+    more = {(need, name) for need, name in asked if not allowed(least, need, name)}
+    assert {need for need, _name in more} == {Need.MANAGE}
+    # It may make events' indices, and write no event.
+    event = other.naming.partition("event", "2026-11")
+    assert not any(one.allows(Need.WRITE, event) for one in whole)
 
 
 # --- The command ------------------------------------------------------------------------------

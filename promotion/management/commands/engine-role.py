@@ -20,6 +20,11 @@ class Command(ActingCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("environments", nargs="*", help="slugs; all environments otherwise")
+        parser.add_argument(
+            "--provision",
+            action="store_true",
+            help="what `provision --like` needs too: leave it out when the sets are there",
+        )
         parser.add_argument("--engine", choices=list(CLUSTER), default="elasticsearch")
         super().add_arguments(parser)
 
@@ -31,7 +36,9 @@ class Command(ActingCommand):
             chosen = list(Environment.objects.order_by("slug"))
         if not chosen:
             raise BadInputError("There is no environment yet. Nothing was printed. Add one first.")
-        made = role([one.naming for one in chosen], options["engine"])
+        made = role(
+            [one.naming for one in chosen], options["engine"], provisioning=options["provision"]
+        )
         return {"message": f"The role for {len(chosen)} environments.", "role": made}
 
     def tell(self, outcome: dict[str, Any], options: dict[str, Any]) -> None:
