@@ -9,12 +9,13 @@ class PromotionConfig(AppConfig):
     verbose_name = "Promotion"
 
     def ready(self) -> None:
-        """Give the dashboards of `environments` the moments when a configuration went live."""
+        """Tell `environments` when something went live, and what an environment is bound by."""
         from django.urls import reverse
 
         from accounts.models import User
         from environments.dashboards import Marker, register_markers
         from environments.models import Environment
+        from environments.ties import register_tie
 
         def went_live(
             environment: Environment, start: datetime, end: datetime, user: User
@@ -30,3 +31,16 @@ class PromotionConfig(AppConfig):
                     yield Marker(row.live_at, row.get_kind_display(), url)
 
         register_markers(went_live)
+
+        def bound(environment: Environment) -> str:
+            from promotion.models import Build, Promotion, StoredGeneration
+
+            if StoredGeneration.objects.filter(environment=environment).exists():
+                return "is adopted, or was"
+            if Build.objects.filter(environment=environment).exists():
+                return "has builds"
+            if Promotion.objects.filter(environment=environment).exists():
+                return "has promotions"
+            return ""
+
+        register_tie(bound)
