@@ -61,6 +61,7 @@ class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["ca_certificate"].widget.attrs["rows"] = 5
         if self.instance.pk and self.instance.secret:
             self.fields["new_secret"].help_text = (
                 f"{_KEPT} Leave it empty to keep the present one, which is sent to the "

@@ -11,7 +11,7 @@ from accounts.models import User
 from environments.elastic import Connection
 from environments.models import Cluster, Environment
 from environments.naming import Side
-from tests.browser.conftest import NARROW, settle, sign_in
+from tests.browser.conftest import NARROW, WIDE, settle, sign_in
 from tests.environments.installed import installed
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -55,22 +55,24 @@ def press(page: Page, words: str, key: str = "Enter") -> None:
 
 
 def look(page: Page) -> None:
-    """Look at a page narrow and dark: nothing that it holds widens it."""
+    """Look at a page wide and narrow: nothing that it holds widens it."""
     before = page.viewport_size
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-    settle(page)
-    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    assert wide <= 0, page.url
-    page.emulate_media(color_scheme="light")
     assert before is not None
+    for width, height in (WIDE, NARROW):
+        page.set_viewport_size({"width": width, "height": height})
+        settle(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, f"{page.url} at {width}"
     page.set_viewport_size(before)
 
 
 def test_a_cluster_and_its_pipeline_are_connected_without_a_mouse(
     page: Page, live_server: LiveServer, administrator: User, url: str
 ) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
     sign_in(page, live_server, administrator)
+    expect(page.locator("html.dark")).to_have_count(1)
     page.get_by_role("link", name="connect a cluster").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Connect", exact=True)).to_be_visible()

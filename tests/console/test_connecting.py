@@ -397,6 +397,7 @@ def test_a_mistyped_tenant_is_not_saved_without_a_tick(client: Client, cluster: 
     assert f"No index of tenant {typo}, version 0.8.1, staging, is in Main" in text
     assert f"There are: {FULL} (0.8.1: staging and production)" in text
     assert "tick “It is not installed yet”" in text
+    assert "is not usable" not in text
     text = page(client.post(add, entered(cluster, version="0.8.2"), secure=True))
     assert f"No index of tenant {FULL}, version 0.8.2, staging, is in Main" in text
     assert not Environment.objects.exists()
