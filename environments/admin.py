@@ -17,6 +17,7 @@ from environments.cluster_forms import ClusterForm as ClusterForm
 from environments.connecting import SET_FIELDS, ConnectError, remove_problem
 from environments.environment_forms import EnvironmentForm
 from environments.models import AccountsLook, Cluster, Environment
+from environments.rights import lacking_rights
 from environments.ties import tie_of
 
 
@@ -50,6 +51,9 @@ class ClusterAdmin(PolicyAdmin):
         if twins := form.twins():
             words.append(f"It is the same cluster as {', '.join(twins)}, reached another way.")
         messages.info(request, " ".join(words))
+        namings = [one.naming for one in obj.environments.all()]
+        if lacks := lacking_rights(obj, form.proof.engine, namings):
+            messages.warning(request, lacks)
 
     def response_add(
         self, request: HttpRequest, obj: Cluster, post_url_continue: str | None = None

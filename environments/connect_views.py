@@ -35,6 +35,7 @@ from environments.discovery import Discovery, IndexSet
 from environments.elastic import ElasticError
 from environments.installations import TooManyError, connected, look
 from environments.models import Cluster, Environment
+from environments.rights import lacking_rights
 from environments.suggesting import suggest
 from environments.trial import TrialError
 from environments.web import environment_for
@@ -225,6 +226,9 @@ def try_cluster(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, f"{shown}: {error}")
     else:
         messages.success(request, f"{shown}: {proof.engine} answers, and lets the console look.")
+        namings = [one.naming for one in shown.environments.all()]
+        if words := lacking_rights(shown, proof.engine, namings):
+            messages.warning(request, words)
     back = f"{reverse('environments:connect')}?{urlencode({'q': shown.name})}"
     if request.POST.get("back") == "change":
         back = reverse("admin:environments_cluster_change", args=[shown.pk])
