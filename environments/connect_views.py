@@ -94,7 +94,7 @@ def connect(request: HttpRequest) -> HttpResponse:
             words = f"It is the same cluster as {', '.join(twins)}, reached another way."
             messages.warning(request, words)
         return HttpResponseRedirect(cluster_url(made))
-    rows = Cluster.objects.annotate(count=Count("environments"))
+    rows = Cluster.objects.annotate(count=Count("environments")).order_by("name")
     return show(
         request,
         "environments/connect.html",

@@ -4,14 +4,14 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from environments.elastic import Connection
 from environments.models import Cluster, Environment
 from environments.naming import Side
-from tests.browser.conftest import NARROW, WIDE, settle, sign_in
+from tests.browser.conftest import NARROW, WIDE, enter_browser, settle, sign_in
 from tests.environments.installed import installed
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -131,3 +131,24 @@ def test_credentials_are_changed_and_tested(
     page.get_by_label("Yes, remove it from the console").check()
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_text("Renamed is removed, and its credentials with it.")).to_be_visible()
+
+
+def test_the_wizard_works_without_scripts(
+    browser: Browser, live_server: LiveServer, administrator: User, elasticsearch_url: str
+) -> None:
+    engine = Connection(Cluster(name="Test", url=elasticsearch_url))
+    context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(10_000)
+    enter_browser(context, live_server, administrator)
+    page = context.new_page()
+    with installed(engine, TENANT, "0.8.1", [Side.STAGING]):
+        page.goto(f"{live_server}/connect/")
+        page.get_by_label("Name", exact=True).fill("Main")
+        page.get_by_label("Address").fill(elasticsearch_url)
+        page.get_by_role("button", name="Test and go on").click()
+        page.get_by_label(f"Connect staging of {TENANT}").check()
+        page.get_by_role("button", name="Name what is ticked").click()
+        page.get_by_role("button", name="Connect it").click()
+        expect(page.get_by_text(f"Connected: Web-shop-{WORD} staging.")).to_be_visible()
+    context.close()
+    assert Environment.objects.get().tenant == TENANT
