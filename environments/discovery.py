@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from environments.catalogue import CATALOGUES, Catalogue, Policy, Resource
-from environments.naming import Classified, InvalidTenantError, NameKind, Naming, Side
+from environments.naming import InvalidTenantError, NameKind, Naming, Side
 from environments.visible import visible
 
 # What may be an index of Tracardi's, of whichever version; the tenant may hold dots, to be told.
@@ -199,10 +199,14 @@ def _index_set(
     holders: Mapping[str, Sequence[str]],
 ) -> IndexSet:
     known = {name: what for name in own if (what := naming.classify(name)) is not None}
+    of: dict[str, list[str]] = defaultdict(list)
+    for name, what in known.items():
+        if what.resource is not None and what.kind is not NameKind.UNKNOWN:
+            of[what.resource.name].append(name)
     gaps = []
     for resource in naming.catalogue.resources:
         look = _partitioned if resource.partitioned else _single
-        gap = look(naming, resource, known, indices, holders)
+        gap = look(naming, resource, of[resource.name], indices, holders)
         if gap is not None:
             gaps.append(gap)
     generation = _generation(naming, holders)
@@ -224,7 +228,7 @@ def _generation(naming: Naming, holders: Mapping[str, Sequence[str]]) -> int | N
 def _single(
     naming: Naming,
     resource: Resource,
-    known: Mapping[str, Classified],
+    own: Sequence[str],
     indices: Mapping[str, IndexFacts],
     holders: Mapping[str, Sequence[str]],
 ) -> Gap | None:
@@ -237,9 +241,8 @@ def _single(
 
     if alias in indices:
         return gap(Fault.IN_PLACE, f"An index is called {alias}, which is to be an alias.")
-    made = [name for name, what in known.items() if what.resource == resource]
     if not held:
-        if concrete in indices or made:
+        if concrete in indices or own:
             return gap(Fault.NO_ALIAS, f"No index has the alias {alias}.")
         return gap(Fault.MISSING, f"Neither {concrete} nor its alias {alias} is there.")
     if len(held) > 1:
@@ -258,7 +261,7 @@ def _single(
 def _partitioned(
     naming: Naming,
     resource: Resource,
-    known: Mapping[str, Classified],
+    own: Sequence[str],
     indices: Mapping[str, IndexFacts],
     holders: Mapping[str, Sequence[str]],
 ) -> Gap | None:
@@ -271,21 +274,16 @@ def _partitioned(
 
     if alias in indices:
         return gap(Fault.IN_PLACE, f"An index is called {alias}, which is to be an alias.")
-    parts = [
-        name
-        for name, what in known.items()
-        if what.kind is NameKind.PARTITION and what.resource == resource
-    ]
-    if not parts and not held:
+    if not own and not held:
         pattern = naming.template_pattern(resource.name)
         return gap(Fault.MISSING, f"No index {pattern} and no alias {alias} is there.")
-    others = [name for name in held if name not in parts]
+    others = [name for name in held if name not in own]
     if others:
         return gap(Fault.ELSEWHERE, f"The alias {alias} leads to {_listed(others)}.")
-    without = [name for name in parts if name not in held]
+    without = [name for name in own if name not in held]
     if without:
         return gap(Fault.NO_ALIAS, f"{_listed(without)} has not the alias {alias}.")
-    closed = [name for name in parts if not indices[name].is_open]
+    closed = [name for name in own if not indices[name].is_open]
     if closed:
         return gap(Fault.CLOSED, f"The index {_listed(closed)} is closed.")
     return None

@@ -89,7 +89,6 @@ class World:
             "promotion:compose": ["", f"?restore=rule&id={rule}"],
             "promotion:comment": ["", f"?resource=rule&id={rule}"],
             "environments:connect-environments": [
-                "",
                 f"?set=08x.{self.staging.tenant}&set=prod-08x.{self.staging.tenant}",
             ],
             "environments:way": ["", f"?around=rule/{rule}"] if args == ["staging"] else [""],

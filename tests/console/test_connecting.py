@@ -1,5 +1,6 @@
 """From an address to environments: the wizard, on a real engine with several installations."""
 
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -8,20 +9,29 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from guardian.models import UserObjectPermission
 
 from accounts.audit import command_actor, system_actor
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
+from environments import installations
+from environments.catalogue import Policy
 from environments.elastic import Connection, connect
+from environments.installations import look
 from environments.models import Cluster, Environment
 from environments.naming import Side
+from promotion.engine.errors import RuleBroken
+from promotion.models import Build, StoredGeneration
 from promotion.services import capture
+from tests.data import load
 from tests.environments.installed import installed
 from tests.factories import FACTORS, enter, prove
-from tests.promotion.conftest import staging
+from tests.promotion.conftest import adopted, engine, people, production, staging
+from tests.security.conftest import target
+from tests.security.listening import Listener
 
-__all__ = ["staging"]
+__all__ = ["adopted", "engine", "people", "production", "staging", "target"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static_files")]
 WORD = uuid.uuid4().hex[:6]
 # Both sides; a staging with gaps, of a newer version; a production whose staging is elsewhere.
@@ -41,7 +51,11 @@ def url(elasticsearch_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def admin() -> User:
+def admin(request: pytest.FixtureRequest) -> User:
+    if "people" in request.fixturenames:
+        known = request.getfixturevalue("people").admin.user
+        assert isinstance(known, User)
+        return known
     return create_user(
         system_actor(), username="admin", role=Role.ADMINISTRATOR, password="a long phrase 77"
     )
@@ -195,13 +209,11 @@ def test_installations_are_shown_as_they_are(client: Client, cluster: Cluster) -
 def test_a_look_by_one_tenant_finds_what_a_look_at_all_does(
     cluster: Cluster, url: str, monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
-    from environments import installations
-
-    whole = installations.look(cluster)
+    whole = look(cluster)
     for tenant in (FULL, HALF, ALONE):
         [one] = [i for i in whole.installations if i.tenant == tenant]
-        assert installations.look(cluster, tenant).installations == (one,)
-    assert installations.look(cluster, "no such name").installations == ()
+        assert look(cluster, tenant).installations == (one,)
+    assert look(cluster, "no such name").installations == ()
     # A cluster with more names than are read at once.
     monkeypatch.setattr(installations, "BYTES", 12_000)
     text = page(get(client, "environments:connect-cluster", cluster.pk))
@@ -215,13 +227,47 @@ def test_a_look_by_one_tenant_finds_what_a_look_at_all_does(
 def test_where_no_tracardi_is_the_page_says_what_was_looked_for(
     client: Client, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from environments import installations
-
     monkeypatch.setattr(installations, "_PATTERNS", ("nothing-*",) * 2)
     text = page(get(client, "environments:connect-cluster", cluster.pk))
     assert "No Tracardi is in Main." in text
     assert "08x.TENANT.tracardi-flow" in text
     assert "From zero to staging and production" in text
+
+
+def test_hundreds_of_tenants_are_shown_in_pages(client: Client, target: Listener) -> None:
+    indices = {}
+    for number in range(120):
+        tenant = f"{'a-long-name-' * 4}{number:03}"
+        for name, facts in load("0.8.1/aliases.json").items():
+            aliases = [one.replace("acme.", f"{tenant}.") for one in facts["aliases"]]
+            indices[name.replace("acme.", f"{tenant}.")] = {"state": "open", "aliases": aliases}
+    target.body = json.dumps({"cluster_uuid": "u", "metadata": {"indices": indices}}).encode()
+    large = Cluster.objects.create(name="Large", url=target.url, uuid="u")
+    text = page(get(client, "environments:connect-cluster", large.pk))
+    assert "120 installations; ticks count for the page that is shown." in text
+    assert "Page 1 of 5" in text
+    assert text.count("not adopted") == 25
+    text = page(get(client, "environments:connect-cluster", large.pk, page=5))
+    assert f"{'a-long-name-' * 4}119" in text
+    text = page(get(client, "environments:connect-cluster", large.pk, q="name-11"))
+    assert text.count("not adopted") == 10
+    # A page of them is connected at once, each under a name of its own.
+    keys = [f"prod-08x.{'a-long-name-' * 4}{number:03}" for number in range(25)]
+    address, _ = names(large, keys)
+    answer = client.post(address, suggested(client, address), secure=True)
+    assert answer.status_code == 302
+    assert Environment.objects.count() == 25
+
+
+def test_what_was_adopted_is_found_so(client: Client, adopted: Environment) -> None:
+    live = StoredGeneration.live_in(adopted)
+    assert live is not None
+    found = look(adopted.cluster, adopted.tenant).find(adopted.naming.key)
+    assert found is not None
+    assert (found.generation, found.loose) == (live.number, 0)
+    assert found.gaps_of(Policy.PROMOTED) == []
+    text = page(get(client, "environments:connect-cluster", adopted.cluster_id, q=adopted.tenant))
+    assert f"Connected as Production adopted, generation {live.number}" in text
 
 
 def test_another_cluster_behind_the_address_is_not_looked_into(
@@ -485,9 +531,6 @@ def test_what_has_builds_says_why_it_stays(client: Client, staging: Environment)
 
 def test_what_was_corrected_while_it_was_captured_keeps_no_build(staging: Environment) -> None:
     """The build would be of indices that are another environment's."""
-    from promotion.engine.errors import RuleBroken
-    from promotion.models import Build
-
     held = Environment.objects.get(pk=staging.pk)
     Environment.objects.filter(pk=staging.pk).update(tenant="another")
     with pytest.raises(RuleBroken, match="was set up anew meanwhile"):
@@ -522,8 +565,6 @@ def test_an_environment_without_history_and_then_its_cluster_are_removed(
     page(removed(source))
     page(removed(production))
     assert not Environment.objects.exists()
-    from guardian.models import UserObjectPermission
-
     assert not UserObjectPermission.objects.exists()
     done = AuditEvent.objects.filter(action="environment.removed", outcome="done")
     assert [one.detail["revoked"] for one in done] == [["qa"], ["qa"]]
