@@ -33,8 +33,21 @@ class Unreachable(ElasticError):
     """No answer: refused, reset, timed out, or no usable TLS. Whether it was applied is unknown."""
 
 
+class NotJsonError(Unreachable):
+    """Something answered, and not as an engine does."""
+
+
 class Unauthorised(ElasticError):
-    """The cluster refuses the user name, password or API key, or that user's rights."""
+    """The cluster refuses the user name, password or API key, or that user's rights.
+
+    `status`, `kind` and `detail` are as those of `Refused`.
+    """
+
+    def __init__(self, message: str, status: int = 401, kind: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
 
 
 class Refused(ElasticError):
@@ -193,7 +206,7 @@ class Connection:
         except elasticsearch.TransportError as error:
             raise self._translated(error) from error
         except elasticsearch.SerializationError as error:
-            raise Unreachable(
+            raise NotJsonError(
                 f"Cluster {self.name} answered with something that is not JSON. "
                 "Check that its address is Elasticsearch's own and not a proxy's or a login page's."
             ) from error
@@ -215,7 +228,10 @@ class Connection:
         if status in {401, 403} and "block" not in kind:
             return Unauthorised(
                 f"Cluster {self.name} refuses the console's credentials or their rights "
-                f"(HTTP {status}: {kind or 'no details'})."
+                f"(HTTP {status}: {kind or 'no details'}).",
+                status,
+                kind,
+                detail,
             )
         return Refused(
             f"Cluster {self.name} answered HTTP {status}: {kind or 'error'}"
@@ -298,13 +314,16 @@ def _client(cluster: Cluster, answers: serializer.JSONSerializer, most_bytes: in
 
 
 _connections: dict[tuple[object, ...], Connection] = {}
+# Of each cluster that is saved, the credentials that it is reached with at present.
+_present: dict[object, tuple[object, ...]] = {}
 _guard = threading.Lock()
 
 
 def connect(cluster: Cluster) -> Connection:
     """Return the connection to `cluster`, shared while its address and credentials stay the same.
 
-    Opens nothing yet: the first request does.
+    Opens nothing yet: the first request does. Of a saved cluster the one with earlier credentials
+    is let go, and what was sent on it before goes on to its end.
     """
     key = (
         cluster.url,
@@ -317,4 +336,9 @@ def connect(cluster: Cluster) -> Connection:
     with _guard:
         if key not in _connections:
             _connections[key] = Connection(cluster)
+        if cluster.pk is not None:
+            before = _present.get(cluster.pk, key)
+            _present[cluster.pk] = key
+            if before != key and before not in _present.values():
+                _connections.pop(before, None)
         return _connections[key]

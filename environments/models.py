@@ -172,7 +172,8 @@ class Environment(models.Model):
         return ""
 
     def clean(self) -> None:
-        if self.version not in SUPPORTED_VERSIONS or self.kind not in list(Side):
+        known = self.version in SUPPORTED_VERSIONS and self.kind in list(Side)
+        if not known or not self.tenant:
             # The field says so itself, and nothing else can be judged.
             return
         try:

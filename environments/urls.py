@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from environments import account_views, licence_views, views
+from environments import account_views, connect_views, licence_views, views
 from environments.health import views as health_views
 from environments.network import views as network_views
 
@@ -18,6 +18,16 @@ register_converter(DocumentIdConverter, "document_id")
 app_name = "environments"
 
 urlpatterns = [
+    path("connect/", connect_views.connect, name="connect"),
+    path("connect/<int:pk>/", connect_views.cluster, name="connect-cluster"),
+    path("connect/<int:pk>/environments/", connect_views.environments, name="connect-environments"),
+    path("connect/<int:pk>/test/", connect_views.try_cluster, name="test-cluster"),
+    path("connect/<int:pk>/remove/", connect_views.remove_a_cluster, name="remove-cluster"),
+    path(
+        "environment/<slug:slug>/remove/",
+        connect_views.remove_an_environment,
+        name="remove-environment",
+    ),
     path("environments/<slug:slug>/dashboard/", views.dashboard, name="dashboard"),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"

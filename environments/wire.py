@@ -37,7 +37,11 @@ class _Plain(_Judged, urllib3.connection.HTTPConnection):  # type: ignore[misc]
 
 
 class _Secure(_Judged, urllib3.connection.HTTPSConnection):  # type: ignore[misc]
-    pass
+    def connect(self) -> None:
+        """Connect by TLS; urllib3's own way names no host where it is an IP address, and fails."""
+        self.sock = self.ssl_context.wrap_socket(self._new_conn(), server_hostname=self.host)
+        # The context checks certificate and name; it is never one that does not.
+        self.is_verified = True
 
 
 class GuardedConnection(Urllib3HttpConnection):

@@ -9,13 +9,14 @@ class PromotionConfig(AppConfig):
     verbose_name = "Promotion"
 
     def ready(self) -> None:
-        """Give the dashboards their moments of going live, and `rotate-keys` what is encrypted."""
+        """Tell `environments` what went live and is bound, and `accounts` what is encrypted."""
         from django.urls import reverse
 
         from accounts.encrypted import register, whole_bytes
         from accounts.models import User
         from environments.dashboards import Marker, register_markers
         from environments.models import Environment
+        from environments.ties import register_tie
 
         def went_live(
             environment: Environment, start: datetime, end: datetime, user: User
@@ -34,3 +35,16 @@ class PromotionConfig(AppConfig):
         register(whole_bytes("Documents of builds", "promotion.Blob", "body"))
         register(whole_bytes("Lists of documents", "promotion.StoredTree", "body"))
         register(whole_bytes("Links of documents", "promotion.StoredLinks", "body"))
+
+        def bound(environment: Environment) -> str:
+            from promotion.models import Build, Promotion, StoredGeneration
+
+            if StoredGeneration.objects.filter(environment=environment).exists():
+                return "is adopted, or was"
+            if Build.objects.filter(environment=environment).exists():
+                return "has builds"
+            if Promotion.objects.filter(environment=environment).exists():
+                return "has promotions"
+            return ""
+
+        register_tie(bound)

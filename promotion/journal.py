@@ -27,6 +27,7 @@ from promotion.receipts import issue
 log = structlog.get_logger(__name__)
 
 DEFECT: Final = MachineryError("The console met a defect of its own; its log has the details.")
+LONGEST_DETAIL: Final = 500
 # What may follow what; each change is one conditional update, so that of two workers one wins.
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "pending": frozenset({"running", "aborted", "failed", "errored"}),
@@ -89,8 +90,16 @@ def check_cancelled(promotion: Promotion) -> None:
 
 
 def _finish(row: Step, status: Step.Status, detail: str) -> None:
-    row.status, row.detail, row.finished_at = status.value, detail[:500], timezone.now()
+    row.status, row.detail, row.finished_at = status.value, _fitting(detail), timezone.now()
     row.save(update_fields=["status", "detail", "finished_at"])
+
+
+def _fitting(detail: str) -> str:
+    """Return a detail that the column holds, cut between two words where it must be."""
+    if len(detail) <= LONGEST_DETAIL:
+        return detail
+    head = detail[: LONGEST_DETAIL - 2]
+    return f"{head.rpartition(' ')[0] or head} …"
 
 
 def commit(promotion: Promotion) -> None:

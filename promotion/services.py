@@ -71,7 +71,10 @@ def keep_build(
     """
     with transaction.atomic():
         # Locks the row where the database can, so that two captures do not take one number.
-        Environment.objects.select_for_update().get(pk=environment.pk)
+        held = Environment.objects.select_for_update().get(pk=environment.pk)
+        if (held.cluster_id, held.naming) != (environment.cluster_id, environment.naming):
+            # Corrected while it was read: what was read is another environment's.
+            raise RuleBroken(f"{held} was set up anew meanwhile. Nothing was kept. Capture again.")
         builds = Build.objects.filter(environment=environment)
         last = builds.aggregate(last=models.Max("number"))["last"] or 0
         content = found.manifest.content

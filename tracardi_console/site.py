@@ -83,6 +83,8 @@ def _administration(user: User) -> list[Entry]:
     if may_anywhere(user, Verb.VIEW_AUDIT) or may_anywhere(user, Verb.VIEW_OWN_AUDIT):
         entries.append(Entry("Audit trail", "history", reverse("audit")))
     if may(user, Verb.MANAGE):
+        wizard = reverse("environments:connect")
+        entries.append(Entry("Connect", "cable", wizard, (wizard,)))
         rows = (
             ("Set-up of environments", "lan", "environments_environment"),
             ("Clusters", "database", "environments_cluster"),

@@ -22,6 +22,8 @@ from promotion.engine.ports import (
 ROUNDS: Final = 5
 BATCH: Final = 500
 BATCH_BYTES: Final = 8 * 1024 * 1024
+# So many findings are told in one sentence each; the rest is counted.
+LISTED: Final = 3
 
 
 def resolve(naming: Naming, states: Mapping[str, IndexState]) -> dict[str, IndexState]:
@@ -42,9 +44,30 @@ def resolve(naming: Naming, states: Mapping[str, IndexState]) -> dict[str, Index
         else:
             findings.append(problem)
     if findings:
-        words = " ".join(finding.message for finding in findings)
-        raise PreflightFailed(f"{words} Nothing was changed.", tuple(findings))
+        findings = _told(naming, findings)
+        words = " ".join(finding.message for finding in findings[:LISTED])
+        if (more := len(findings) - LISTED) > 0:
+            words += f" {more} more of the {len(naming.catalogue.promoted)} are not right either."
+        remedy = f" {findings[0].remedy}" if len(findings) == 1 else ""
+        raise PreflightFailed(f"{words} Nothing was changed.{remedy}", tuple(findings))
     return found
+
+
+def _told(naming: Naming, findings: list[Finding]) -> list[Finding]:
+    """Return the findings, or that nothing at all is there instead of the same of each."""
+    whole = len(naming.catalogue.promoted)
+    if sum(finding.code == "alias-missing" for finding in findings) < whole:
+        return findings
+    return [
+        Finding(
+            "set-missing",
+            Severity.ERROR,
+            f"None of the {whole} indices of tenant {naming.tenant}, version "
+            f"{naming.catalogue.version}, {naming.side.value}, is there.",
+            "If tenant or version are mistyped, correct them in Set-up of environments; else start "
+            "Tracardi once with them, so that it makes its indices.",
+        )
+    ]
 
 
 def _alias_problem(

@@ -58,6 +58,8 @@ def addresses(environment: Environment, ran: SuiteRun) -> Iterator[str]:
     yield f"{reverse('promotion:compose', args=['production', 1])}?restore=rule&id={rule}"
     yield f"{reverse('promotion:live-at', args=['production'])}?at={timezone.now():%Y-%m-%dT%H:%M}"
     yield f"{reverse('promotion:compare')}?{COMPARED}"
+    connecting = reverse("environments:connect-environments", args=[environment.cluster.pk])
+    yield f"{connecting}?set=08x.{environment.tenant}"
     yield f"{reverse('promotion:compare-way')}?{COMPARED}"
     for resource, doc_id in (("flow", flow), ("rule", rule)):
         page = reverse("promotion:compare-document")

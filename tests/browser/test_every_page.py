@@ -90,6 +90,9 @@ class World:
             "promotion:live-at": ["", f"?at={moment}", f"?at={moment}&resource=rule"],
             "promotion:compose": ["", f"?restore=rule&id={rule}"],
             "promotion:comment": ["", f"?resource=rule&id={rule}"],
+            "environments:connect-environments": [
+                f"?set=08x.{self.staging.tenant}&set=prod-08x.{self.staging.tenant}",
+            ],
             "environments:way": ["", f"?around=rule/{rule}"] if args == ["staging"] else [""],
         }
         if name in {"promotion:document", "promotion:history"}:

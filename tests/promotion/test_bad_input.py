@@ -55,6 +55,36 @@ def test_a_missing_index_stops_an_adoption(
     assert StoredGeneration.live_in(production) is None
 
 
+def test_that_no_index_is_there_is_said_once(
+    people: People, production: Environment, engine: Connection
+) -> None:
+    naming = production.naming
+    gone = ",".join(naming.concrete(one.name) for one in naming.catalogue.promoted)
+    engine.request("DELETE", f"/{gone}")
+    with pytest.raises(PreflightFailed) as caught:
+        run_adopt(adopt(people.admin, production))
+    [finding] = caught.value.findings
+    assert finding.code == "set-missing"
+    words = f"None of the 20 indices of tenant {naming.tenant}, version 0.8.1, production, is there"
+    assert str(caught.value).startswith(f"{words}. Nothing was changed. If tenant or version")
+    detail = Promotion.objects.get().steps.get(status="failed").detail
+    assert detail.count("None of the 20") == 1
+    assert detail.endswith("makes its indices.")
+
+
+def test_of_many_wrong_aliases_the_first_are_told_and_the_rest_is_counted(
+    people: People, production: Environment, engine: Connection
+) -> None:
+    naming = production.naming
+    gone = ",".join(naming.concrete(one.name) for one in naming.catalogue.promoted[:12])
+    engine.request("DELETE", f"/{gone}")
+    with pytest.raises(PreflightFailed) as caught:
+        run_adopt(adopt(people.admin, production))
+    assert len(caught.value.findings) == 12
+    assert str(caught.value).count("No index has the alias") == 3
+    assert "9 more of the 20 are not right either. Nothing was changed." in str(caught.value)
+
+
 def test_an_alias_at_event_data_stops_an_adoption(
     people: People, production: Environment, engine: Connection
 ) -> None:

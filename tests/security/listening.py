@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Listener(ThreadingHTTPServer):
-    """Answers each request alike; `endless` sends the body for ever.
+    """Answers each request alike, but those of `by_path`; `endless` sends the body for ever.
 
     `asked` has the paths, `credentials` what came with them.
     """
@@ -24,6 +24,7 @@ class Listener(ThreadingHTTPServer):
         self.status = 200
         self.headers: dict[str, str] = {"content-type": "application/json"}
         self.body = b"{}"
+        self.by_path: dict[str, tuple[int, bytes]] = {}
         self.endless = False
 
     @property
@@ -44,7 +45,8 @@ class _Handler(BaseHTTPRequestHandler):
         told.asked.append(self.path)
         told.credentials.append(self.headers.get("authorization") or "")
         self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.send_response(told.status)
+        status, body = told.by_path.get(self.path.partition("?")[0], (told.status, told.body))
+        self.send_response(status)
         for name, value in told.headers.items():
             self.send_header(name, value)
         if told.endless:
@@ -57,9 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
             except OSError:
                 self.close_connection = True
             return
-        self.send_header("content-length", str(len(told.body)))
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(told.body)
+        self.wfile.write(body)
 
     do_GET = do_POST = do_PUT = _answer
 

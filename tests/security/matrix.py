@@ -90,6 +90,12 @@ look                   staging     302    405/403   405/404 405/302 405/404 405/
 network                production  302    403/405   404/405 403/405 404/405 200/405       302
 run-network            production  302    405/403   405/404 405/403 405/404 405/302       302
 set-probe              address     302    405/403   405/404 405/403 405/404 405/302       302
+connect                -           302    403       403     403     403     200/400       302
+connect-cluster        cluster     302    403       403     403     403     503/405       302
+connect-environments   cluster     302    403       403     403     403     503           302
+test-cluster           cluster     302    403       403     403     403     405/302       302
+remove-cluster         cluster     302    403       403     403     403     200/400       302
+remove-environment     staging     302    403       404     403     404     200/400       302
 
 promotion: environments
 environments           -           302    200/405   200/405 200/405 200/405 200/405       302
@@ -207,6 +213,7 @@ OPEN: Final = frozenset(
 KEEP_A_CHALLENGE: Final = frozenset({"mfa_activate_totp", "mfa_add_webauthn"})
 _TWO = f"before={HERE}-staging:1&after={HERE}-staging:2"
 QUERIES: Final = {
+    "environments:connect-environments": f"?set=08x.{HERE}",
     "promotion:document": "?id=f1",
     "promotion:history": "?id=f1",
     "promotion:compare": f"?{_TWO}",

@@ -57,7 +57,7 @@ def test_another_name_is_saved_with_the_stored_password(
     cast: Cast, cluster: Cluster, target: Listener
 ) -> None:
     assert send(enter(cast.admin), cluster, name="Other").status_code == 302
-    assert len(target.credentials) == 1
+    assert len(set(target.credentials)) == 1
     cluster.refresh_from_db()
     assert (cluster.name, cluster.secret) == ("Other", SECRET)
 

@@ -11,6 +11,9 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.audit import system_actor
+from accounts.roles import Role
+from accounts.services import create_user
 from environments.catalogue import SUPPORTED_VERSIONS, Policy, catalogue_for
 from environments.elastic import Connection, connect
 from environments.engine_role import CLUSTER, Grant, Need, grants, role
@@ -285,3 +288,28 @@ def test_the_command_prints_it_as_each_engine_takes_it(
         call_command("engine-role", "nobody", *admin)
     assert wrong.value.code == 2
     assert "There is no environment 'nobody'." in capsys.readouterr().err
+
+
+@pytest.mark.django_db
+def test_the_command_prints_it_before_anything_is_connected(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    create_user(
+        system_actor(), username="administrator", role=Role.ADMINISTRATOR, password="a phrase 7391"
+    )
+    admin = ("--as", "administrator")
+    call_command("engine-role", "--tenant", "acme", "--tracardi", "0.8.2", *admin)
+    both = [naming("acme", side, "0.8.2") for side in Side]
+    assert json.loads(capsys.readouterr().out) == role(both, "elasticsearch")
+    for wrong, words in (
+        ([], "Name what is to be connected"),
+        (["--tenant", "acme"], "go together"),
+        (["--tracardi", "0.8.1"], "go together"),
+        (["--tenant", "a.b", "--tracardi", "0.8.1"], "is not usable"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            call_command("engine-role", *wrong, *admin)
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert "Nothing was printed." in said
