@@ -25,9 +25,10 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.apps import apps
 
-        from accounts import checks, hooks
+        from accounts import checks, hooks, queue
 
         hooks.connect()
+        queue.connect()
         register(checks.check_single_sign_on)
         # The verbs are permissions of Environment, made when that app has been migrated.
         post_migrate.connect(
