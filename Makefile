@@ -53,9 +53,10 @@ demo-reset: venv ## Remove the demo's data, to start over
 demo-check: venv $(if $(ELASTICSEARCH_URL),,java) ## Set a fresh demo up and do the main job, without a browser
 	@$(BIN)/python -m devtools.demo.check
 
-lock: ## Renew requirements.lock from pyproject.toml (needs uv)
+lock: ## Renew requirements.lock, and the image's part of it, from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "uv is missing: install it with 'pip install uv'."; exit 2; }
 	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q -o requirements.lock
+	uv pip compile pyproject.toml -c requirements.lock --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q -o deploy/requirements.lock
 
 lint: venv ## Check style, types, import rules, migrations and production settings
 	$(BIN)/ruff check .
