@@ -1,4 +1,4 @@
-"""The number of the request that something is done for: in logs, audit events, tasks and answers."""
+"""The number of the request that something is done for: in logs, events, tasks and answers."""
 
 import re
 import uuid

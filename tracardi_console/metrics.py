@@ -1,8 +1,8 @@
 """The console's metrics for Prometheus, counted in the database at each scrape.
 
 Web servers and workers are several processes, and a restart ends none of these counts: all of them
-answer the same. No metric holds a name of a document or of a person; how many queries a scrape takes
-does not depend on how much there is.
+answer the same. No metric holds a name of a document or of a person; how many queries a scrape
+takes does not depend on how much there is.
 """
 
 import platform

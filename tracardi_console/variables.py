@@ -22,7 +22,7 @@ SECRETS: Final = frozenset(
     }
 )
 ENGINES: Final = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
-_MAKE_SECRET: Final = "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+_MAKE_SECRET: Final = "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"  # noqa: S105
 # Fernet's own way to make one needs a package; this is the same without it.
 _MAKE_KEY: Final = (
     "python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
@@ -42,7 +42,7 @@ class Variables(environ.Env):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        # What files held is not handed to the processes that this one starts: they read for themselves.
+        # What files held is not handed to the processes that this one starts.
         self.ENVIRON = ChainMap[str, str]({}, os.environ)
 
     def get_value(
@@ -117,7 +117,9 @@ class Variables(environ.Env):  # type: ignore[misc]
             "sqlite:////an/absolute/path/console.sqlite3; characters such as @ and / in a password "
             "have to be percent-encoded."
         )
-        if not re.match(r"(sqlite|postgres|postgresql|psql|pgsql)://", self.str(var, default=default)):
+        if not re.match(
+            r"(sqlite|postgres|postgresql|psql|pgsql)://", self.str(var, default=default)
+        ):
             raise bad
         try:
             found: dict[str, Any] = self.db_url(var, default=default)

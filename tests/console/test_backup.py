@@ -33,13 +33,26 @@ from environments.models import Cluster, Environment
 from promotion.models import Build, StoredTree, WorkerSign
 from tests.backups import Backups
 from tests.factories import People, enter
-from tests.promotion.conftest import Put, Ship, adopted, engine, people, production, put, ship, staging
+from tests.promotion.conftest import (
+    Put,
+    Ship,
+    adopted,
+    engine,
+    people,
+    production,
+    put,
+    ship,
+    staging,
+)
 from tests.promotion.lost import live_in
 from tracardi_console.backup import archive
 from tracardi_console.backup.archive import read_manifest
 
 __all__ = ["adopted", "engine", "people", "production", "put", "ship", "staging"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("plain_static_files")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("plain_static_files"),
+]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -1,6 +1,5 @@
 """What machines ask: whether the console is there, whether it can serve, and how it goes."""
 
-import json
 import os
 import subprocess
 import sys
@@ -261,9 +260,7 @@ def test_metrics_say_what_the_database_holds(scraper: Client) -> None:
         cluster = production.cluster
         EngineLook.objects.create(cluster=cluster, looked_at=now, answered=True, seconds=0.25)
         for outcome in ("refused", "done"):
-            record(
-                system_actor(), "account.signed-in", outcome=AuditEvent.Outcome(outcome)
-            )
+            record(system_actor(), "account.signed-in", outcome=AuditEvent.Outcome(outcome))
         found = scraped(scraper)
         events = AuditEvent.objects.count()
     assert value(found, "build_info", version=VERSION, database=connection.vendor) == 1
@@ -362,7 +359,9 @@ def test_a_cluster_is_asked_now_and_then_and_how_long_it_took_is_kept(
 def test_the_alert_rules_ask_for_metrics_that_there_are(scraper: Client) -> None:
     folder = ROOT / "deploy" / "prometheus"
     rules = yaml.safe_load((folder / "alerts.yml").read_text())
-    known = {f"{name}_total" if one.type == "counter" else name for name, one in scraped(scraper).items()}
+    known = {
+        f"{name}_total" if one.type == "counter" else name for name, one in scraped(scraper).items()
+    }
     known |= {f"{name}_{end}" for name in known for end in ("bucket", "sum", "count")}
     alerts = [alert for group in rules["groups"] for alert in group["rules"]]
     assert len(alerts) >= 8

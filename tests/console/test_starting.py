@@ -114,9 +114,7 @@ def test_a_secret_comes_from_a_file_and_stays_out_of_the_environment(
         Variables().encryption_keys("ENCRYPTION_KEYS")
 
 
-def test_a_file_that_is_not_there_stops_the_start(
-    env: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_file_that_is_not_there_stops_the_start(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env.setenv("SECRET_KEY_FILE", str(tmp_path / "none"))
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FILE cannot be read: No such file"):
         Variables().secret("SECRET_KEY")

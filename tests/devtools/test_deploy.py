@@ -1,4 +1,4 @@
-"""What is handed out to run the console: image, compose file, units, proxy, each tried as far as it goes.
+"""What is handed out to run the console: image, compose file, units, proxy, each tried.
 
 There is no Docker daemon here. What the image is built of is done in a folder that has just what is
 copied into it; the other files are read by the programs that they are for.
@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -102,7 +103,17 @@ def test_the_image_holds_no_secret_and_runs_as_nobody_of_importance() -> None:
     last = max(one.stage for one in found)
     assert last == 1
     for one in found:
-        assert one.name in {"FROM", "WORKDIR", "RUN", "COPY", "ENV", "USER", "EXPOSE", "HEALTHCHECK", "CMD"}
+        assert one.name in {
+            "FROM",
+            "WORKDIR",
+            "RUN",
+            "COPY",
+            "ENV",
+            "USER",
+            "EXPOSE",
+            "HEALTHCHECK",
+            "CMD",
+        }
         if one.name in {"ENV", "ARG"}:
             assert not any(word in one.words for word in SECRET_WORDS), one
         if one.name == "FROM":
@@ -153,7 +164,9 @@ def image(tmp_path: Path) -> Path:
     (build,) = [one.words for one in instructions() if "collectstatic" in one.words]
     # Up to there it is as it stands; what it compiles then is the whole image.
     build = build.partition("&& /venv/bin/python -m compileall")[0]
-    build = build.replace("/venv/bin/python", sys.executable).replace("$(python", f"$({sys.executable}")
+    build = build.replace("/venv/bin/python", sys.executable).replace(
+        "$(python", f"$({sys.executable}"
+    )
     build = build.replace("/tmp/build.", f"{tmp_path}/build.")  # noqa: S108
     said("/bin/sh", "-euc", build, cwd=folder, env={"PATH": os.environ["PATH"]})
     return folder
@@ -216,8 +229,9 @@ def test_what_the_image_is_made_of_serves_and_its_health_checks_say_so(
     ready = f"{started}/health/ready"
     wait_for(lambda: healthy(image, "web", ready) == 0)
     token = Path(settings_of["METRICS_TOKEN_FILE"]).read_text().strip()
-    asked = urllib.request.Request(f"{started}/metrics", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
-    with urllib.request.urlopen(asked) as answer:  # noqa: S310
+    shown = {"Authorization": f"Bearer {token}"}
+    wanted = urllib.request.Request(f"{started}/metrics", headers=shown)  # noqa: S310
+    with urllib.request.urlopen(wanted) as answer:  # noqa: S310
         assert b"tracardi_console_build_info" in answer.read()
     # A page, as the proxy asks for it, with the files that were collected.
     as_proxy = {"Host": "console.example.com", "X-Forwarded-Proto": "https"}
@@ -381,7 +395,7 @@ def test_nginx_takes_the_proxys_configuration_and_it_hides_what_is_for_machines(
     ):
         assert old in text
         text = text.replace(old, new)
-    text = re.sub(r"/tmp/(\w+)", rf"{tmp_path}/\1", text)
+    text = re.sub(r"/tmp/(\w+)", rf"{tmp_path}/\1", text)  # noqa: S108
     file = tmp_path / "nginx.conf"
     file.write_text(text)
     said(program("nginx"), "-t", "-c", str(file))
@@ -399,8 +413,6 @@ def test_nginx_takes_the_proxys_configuration_and_it_hides_what_is_for_machines(
 
 
 def asked(url: str) -> int:
-    import ssl
-
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=context))

@@ -1,4 +1,4 @@
-"""docs/settings.md lists just the variables that the settings read, with the defaults that they have."""
+"""docs/settings.md lists just the variables that the settings read, with their defaults."""
 
 import ast
 import re

@@ -1,8 +1,8 @@
 """The file of a backup: what it is of, signed, and the database behind it.
 
-A tar with two members: `manifest.json`, and `database`, which is SQLite's file or pg_dump's. What is
-encrypted in the database stays so; the keys are not in it. Each key leaves a fingerprint, so that
-a restore without them is refused before anything is touched.
+A tar with two members: `manifest.json`, and `database`, which is SQLite's file or pg_dump's. What
+is encrypted in the database stays so; the keys are not in it. Each leaves a fingerprint, so that a
+restore without it is refused before anything is touched.
 """
 
 import hashlib

@@ -82,7 +82,9 @@ def _check_fit(manifest: Manifest) -> None:
             f"of {names.get(connection.vendor, connection.vendor)}. Nothing was changed."
         )
     known = set(MigrationLoader(None).disk_migrations)
-    unknown = [f"{app} {name}" for app, name in manifest.facts.migrations if (app, name) not in known]
+    unknown = [
+        f"{app} {name}" for app, name in manifest.facts.migrations if (app, name) not in known
+    ]
     if unknown:
         raise BackupError(
             f"The backup is of a later version of the console ({manifest.console}): this one does "
@@ -95,8 +97,8 @@ def _is_empty() -> bool:
         return bool(engine().is_empty())
     except DatabaseError as error:
         raise BackupError(
-            f"The database cannot be looked at: {' '.join(str(error).split())}. Nothing was changed. "
-            "Move what is damaged aside, and try again."
+            f"The database cannot be looked at: {' '.join(str(error).split())}. Nothing was "
+            "changed. Move what is damaged aside, and try again."
         ) from error
 
 

@@ -1,7 +1,6 @@
 """Copies SQLite's database while it is used, and puts a copy in its place."""
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -108,11 +107,12 @@ def _used() -> BackupError:
 def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, Any]]:
     """Let the console work on a copy within the block, and put it in place after it.
 
-    What was there is kept aside, and said in `aside`. An error within the block leaves all as it was.
+    What was there is kept aside, and said in `aside`. An error within the block leaves all as it
+    was.
     """
     file, outcome = _file(), dict[str, Any]()
     fresh = new_file(file)
-    os.replace(copy, fresh)
+    copy.replace(fresh)
     name = connection.settings_dict["NAME"]
     connections.close_all()
     connection.settings_dict["NAME"] = str(fresh)
@@ -134,10 +134,10 @@ def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, 
         connection.settings_dict["NAME"] = name
     if file.exists() and not was_empty:
         aside = file.with_name(f"{file.name}.before-{now:%Y%m%dT%H%M%SZ}")
-        os.replace(file, aside)
+        file.replace(aside)
         aside.chmod(ONLY_OWNER)
         outcome["aside"] = str(aside)
     for path in beside(file)[1:]:
         # Of the file that was there; to the new one they would be poison.
         path.unlink(missing_ok=True)
-    os.replace(fresh, file)
+    fresh.replace(file)

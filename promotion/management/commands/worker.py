@@ -62,7 +62,7 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
 
 
 def clear_expired() -> None:
-    """Drop sessions that are over, and tasks that ended long ago: what they did is kept elsewhere."""
+    """Drop sessions that are over, and tasks that ended long ago: their work is kept elsewhere."""
     SessionStore.clear_expired()
     ended = DBTaskResult.objects.finished().filter(finished_at__lte=timezone.now() - TASKS_KEPT)
     ended.delete()
