@@ -28,6 +28,9 @@ graceful_timeout = 90
 # In memory: a slow disk must not look like a process that hangs.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
+# BEHIND_PROXY alone decides whether the proxy is believed about the scheme; gunicorn by itself
+# believes whatever comes from this machine.
+forwarded_allow_ips = ""
 
 logconfig_dict = logging_at(_settings["level"], _settings["format"])
 logconfig_dict["loggers"] |= {

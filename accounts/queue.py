@@ -16,7 +16,7 @@ _KEY: Final = "request_id"
 class Queue(DatabaseBackend):
     """django-tasks' own queue in the database, with the number of the request in each row."""
 
-    def _task_to_db_task(self, task: Any, args: Any, kwargs: Any) -> DBTaskResult:
+    def _task_to_db_task(self, task: Any, args: Any, kwargs: Any) -> DBTaskResult[Any, Any]:
         number = tracing.current()
         # No worker sees the row before its number is there.
         with transaction.atomic():

@@ -127,7 +127,7 @@ def _durations() -> Metric:
         .values("kind")
         .annotate(n=Count("pk"), total=Sum("took"), **within)
     )
-    for row in rows:
+    for row in map(dict[str, Any], rows):
         buckets = [(str(bound), row[f"within_{place}"]) for place, bound in enumerate(BUCKETS)]
         total: timedelta = row["total"]
         family.add_metric([row["kind"]], [*buckets, ("+Inf", row["n"])], total.total_seconds())
@@ -167,7 +167,7 @@ def _environments(now: datetime) -> Iterator[Metric]:
 
 def _queue(now: datetime) -> Iterator[Metric]:
     counts: dict[str, dict[str, Any]] = {
-        row["status"]: row
+        row["status"]: dict(row)
         for row in DBTaskResult.objects.order_by()
         .values("status")
         .annotate(n=Count("pk"), waits=Min("enqueued_at"), runs=Min("started_at"))

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,15 +90,15 @@ def test_a_wrong_variable_is_named_and_its_value_is_not(
 ) -> None:
     env.setenv(name, value)
     read = Variables()
-    ask = {
+    ask: dict[str, Callable[[], object]] = {
         "SECRET_KEY": lambda: read.secret(name),
         "ENCRYPTION_KEYS": lambda: read.encryption_keys(name),
         "DATABASE_URL": lambda: read.database(name, "sqlite:///x"),
         "LEASE_SECONDS": lambda: read.float(name, default=1.0),
         "DEBUG": lambda: read.bool(name, default=False),
-    }[name]
+    }
     with pytest.raises(ImproperlyConfigured, match=words) as error:
-        ask()
+        ask[name]()
     assert "canary" not in str(error.value)
 
 

@@ -78,7 +78,7 @@ def dump(target: Path) -> Facts:
         BackupError: it cannot be copied.
     """
     # A connection of its own: the caller's may be within a transaction.
-    own: Any = connection.copy()  # type: ignore[no-untyped-call]
+    own: Any = connection.copy()
     try:
         with own.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
