@@ -50,6 +50,8 @@ def parsed(stream: io.StringIO) -> list[dict[str, Any]]:
     return found
 
 
+# The worker closes the connections of what came before.
+@pytest.mark.django_db(transaction=True)
 def test_all_that_comes_of_one_click_carries_its_number_in_the_worker_too(
     people: People, production: Environment, lines: io.StringIO
 ) -> None:
