@@ -9,14 +9,11 @@ class ConsoleConfig(AppConfig):
     verbose_name = "Tracardi Console"
 
     def ready(self) -> None:
-        """Keep SQLite's file for its owner alone, before anything opens it."""
-        from django.conf import settings
+        """Check the project's own settings at each start."""
         from django.core.checks import register
 
         from tracardi_console.checks import check_metrics_token
-        from tracardi_console.private import keep_private
 
-        keep_private(settings.DATABASES["default"])
         register(check_metrics_token)
 
 

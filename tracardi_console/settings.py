@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 
 from tracardi_console.logs import configure_structlog, logging_at
 from tracardi_console.look import LOOK
+from tracardi_console.private import PrivateConnection
 from tracardi_console.variables import read
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -115,6 +116,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Web and worker share the file: write-ahead log, and a writer that waits its turn from the
     # start of its transaction instead of failing at the first write.
     DATABASES["default"]["OPTIONS"] = {
+        # For its owner alone.
+        "factory": PrivateConnection,
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (

@@ -150,6 +150,14 @@ def test_sqlites_files_are_their_owners_alone_also_where_they_were_not(tmp_path:
     assert (code, said.strip()) == (0, str(expected))
     # As an earlier version left it.
     file.chmod(0o644)
-    code, said = started("manage.py", "check", **url)
+    code, said = started("manage.py", "showmigrations", **url)
     assert code == 0, said
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_needs_no_database_makes_none(tmp_path: Path) -> None:
+    # As root collects the static files, and another user owns the database then.
+    code, said = started(
+        "manage.py", "check", DATABASE_URL=f"sqlite:///{tmp_path / 'console.sqlite3'}"
+    )
+    assert (code, list(tmp_path.iterdir())) == (0, []), said

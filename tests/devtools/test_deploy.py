@@ -167,7 +167,6 @@ def image(tmp_path: Path) -> Path:
     build = build.replace("/venv/bin/python", sys.executable).replace(
         "$(python", f"$({sys.executable}"
     )
-    build = build.replace("/tmp/build.", f"{tmp_path}/build.")  # noqa: S108
     said("/bin/sh", "-euc", build, cwd=folder, env={"PATH": os.environ["PATH"]})
     return folder
 
