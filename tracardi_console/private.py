@@ -6,6 +6,7 @@ No Django: the settings name the class.
 import contextlib
 import os
 import sqlite3
+import stat
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +25,11 @@ def keep_private(file: Path) -> None:
 
     SQLite itself would make it as the process makes any file, for all to read.
     """
-    # Where it may not be done here, opening the database says why.
+    # Never by opening it: to close it again would end all locks that this process has on it, whatever
+    # connection holds them, and another process would take its log away. Where it may not be made
+    # here, opening the database says why.
     with contextlib.suppress(OSError):
-        os.close(os.open(file, os.O_RDONLY | os.O_CREAT, ONLY_OWNER))
+        os.mknod(file, stat.S_IFREG | ONLY_OWNER)
     for path in beside(file):
         with contextlib.suppress(OSError):
             if path.stat().st_mode & 0o077:

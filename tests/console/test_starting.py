@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from tracardi_console import variables
 from tracardi_console.logs import logging_at
+from tracardi_console.private import PrivateConnection
 from tracardi_console.variables import Variables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,3 +163,23 @@ def test_what_needs_no_database_makes_none(tmp_path: Path) -> None:
         "manage.py", "check", DATABASE_URL=f"sqlite:///{tmp_path / 'console.sqlite3'}"
     )
     assert (code, list(tmp_path.iterdir())) == (0, []), said
+
+
+def test_a_second_connection_ends_no_lock_of_the_first(tmp_path: Path) -> None:
+    """Else another process takes the log away from under it, and the database is damaged."""
+    file = tmp_path / "console.sqlite3"
+    take = (
+        "import sqlite3, sys\n"
+        "own = sqlite3.connect(sys.argv[1], timeout=0)\n"
+        "try: print(own.execute('PRAGMA journal_mode=DELETE').fetchone()[0])\n"
+        "except sqlite3.OperationalError as error: print(error)"
+    )
+    with closing(PrivateConnection(str(file))) as first:
+        first.execute("PRAGMA journal_mode=WAL")
+        first.execute("CREATE TABLE t (x)")
+        first.commit()
+        with closing(PrivateConnection(str(file))) as second:
+            second.execute("SELECT * FROM t").fetchall()
+        assert started("-c", take, str(file)) == (0, "database is locked\n")
+    # Nobody has it any more.
+    assert started("-c", take, str(file)) == (0, "delete\n")

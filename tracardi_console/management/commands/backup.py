@@ -26,7 +26,7 @@ class Command(ActingCommand):
             made = back_up(command_actor(user), path)
         except BackupError as error:
             raise BadInputError(f"{error} No backup was made.") from error
-        held = ", ".join(f"{count} {words}" for words, count in made.facts.counts.items())
+        held = ", ".join(f"{words}: {count}" for words, count in made.facts.counts.items())
         return {
             "message": (
                 f"{path} holds {held}. Keep it apart from ENCRYPTION_KEYS, without which nothing "

@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
 def _outcome(done: Restored) -> dict[str, Any]:
     facts = done.manifest.facts
-    held = ", ".join(f"{count} {words}" for words, count in facts.counts.items())
+    held = ", ".join(f"{words}: {count}" for words, count in facts.counts.items())
     sound = (
         f"The audit trail is sound: {done.trail.events} events."
         if done.trail.is_sound
