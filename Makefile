@@ -11,8 +11,9 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 POSTGRES := $(BIN)/python -m devtools.postgres.server
 # Of many that are alike each run takes some, of each kind; test-long has them all.
 SHORT := -m "not long"
-# On PostgreSQL each run takes what the database itself decides; test-postgres has more.
-AT_ONCE := tests/races/test_at_once.py tests/races/test_rights.py tests/accounts/test_one_administrator.py
+# On PostgreSQL each run takes what the database itself decides; test-postgres has all.
+AT_ONCE := tests/races/test_at_once.py tests/races/test_rights.py tests/accounts/test_one_administrator.py \
+	tests/console/test_backup.py
 # All that is of workflow tests.
 WORKFLOWS := tests/engine/test_workflow.py tests/engine/test_coverage.py tests/engine/test_run_diff.py \
 	tests/promotion/test_workflows.py tests/promotion/test_suite_files.py tests/promotion/test_smoke.py \
@@ -53,9 +54,10 @@ demo-reset: venv ## Remove the demo's data, to start over
 demo-check: venv $(if $(ELASTICSEARCH_URL),,java) ## Set a fresh demo up and do the main job, without a browser
 	@$(BIN)/python -m devtools.demo.check
 
-lock: ## Renew requirements.lock from pyproject.toml (needs uv)
+lock: ## Renew requirements.lock, and the image's part of it, from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "uv is missing: install it with 'pip install uv'."; exit 2; }
 	uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q -o requirements.lock
+	uv pip compile pyproject.toml -c requirements.lock --generate-hashes --no-emit-index-url --universal --python-version 3.11 -q -o deploy/requirements.lock
 
 lint: venv ## Check style, types, import rules, migrations and production settings
 	$(BIN)/ruff check .
@@ -97,8 +99,8 @@ test-workflows: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Workflow te
 test-security: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Rights, audit trail and web security alone, and one line of what was tried
 	$(TEST_ENV) $(PYTEST) -p tests.security.tally $(SECURITY)
 
-test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, races, accounts and rights on PostgreSQL
-	$(TEST_ENV) $(POSTGRES) $(PYTEST) $(SHORT) tests/accounts tests/security tests/promotion tests/races
+test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## The same tests as make test, on PostgreSQL
+	$(TEST_ENV) $(POSTGRES) $(PYTEST) $(SHORT)
 
 test-engines: venv system java ## The tests of the engine on each that is supported, and a line for each
 	@$(BIN)/python -m devtools.engines --workers $(WORKERS) $(ENGINES)

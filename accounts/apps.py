@@ -25,10 +25,11 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.apps import apps
 
-        from accounts import checks, hooks, kept_kinds
+        from accounts import checks, hooks, kept_kinds, queue
 
         hooks.connect()
         kept_kinds.connect()
+        queue.connect()
         register(checks.check_single_sign_on)
         # The verbs are permissions of Environment, made when that app has been migrated.
         post_migrate.connect(

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import models
 from django.http import HttpRequest
 
+from accounts import tracing
 from accounts.models import AuditEvent, User
 from accounts.recent import client_address, confirmed_recently
 
@@ -50,8 +51,8 @@ class Actor:
 
 
 def system_actor() -> Actor:
-    """Return the actor of what the console does by itself."""
-    return Actor(user=None, channel="system")
+    """Return the actor of what the console does by itself, if at some request's asking."""
+    return Actor(user=None, channel="system", request_id=tracing.current())
 
 
 def request_actor(request: HttpRequest) -> Actor:

@@ -23,6 +23,8 @@ from promotion.review_models import Checklist as Checklist
 from promotion.review_models import Comment as Comment
 from promotion.review_models import Review as Review
 from promotion.smoke_models import SmokeCheck as SmokeCheck
+from promotion.worker_models import EngineLook as EngineLook
+from promotion.worker_models import WorkerSign as WorkerSign
 from promotion.workflow_models import RunResult as RunResult
 from promotion.workflow_models import Suite as Suite
 from promotion.workflow_models import SuiteRun as SuiteRun

@@ -88,6 +88,12 @@ def recover() -> list[Promotion]:
     return taken
 
 
+def standing_still() -> dict[int, float]:
+    """Return how long this process saw each promotion's claim stand still, in seconds."""
+    now = clock()
+    return {key: now - since for key, (_mark, since) in list(_sightings.items())}
+
+
 def _is_over(writer: ClusterWriter, promotion: Promotion) -> bool:
     """Answer whether nobody works on it: its worker said so, or gave no sign for a lease time."""
     if promotion.is_left:

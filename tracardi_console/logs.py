@@ -1,12 +1,40 @@
-"""How the console logs: lines of names and values, to standard error."""
+"""How the console logs: one line an event, of names and values, to standard error.
 
-from typing import Any
+As JSON for programs that collect logs, or as text for people who read along.
+"""
+
+from typing import Any, Final
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_FIRST: Final = ("timestamp", "level", "logger", "event")
+_RENDERERS: Final[dict[str, Any]] = {
+    # What JSON does not know is written as Python shows it: a line must never fail.
+    "json": structlog.processors.JSONRenderer(default=repr, ensure_ascii=True),
+    "text": structlog.processors.KeyValueRenderer(key_order=_FIRST, drop_missing=True),
+}
 
 
-def logging_at(level: str) -> dict[str, Any]:
-    """Return what Python's logging is told; `level` is the least severe that is logged."""
+def _ordered(_logger: Any, _name: str, facts: Any) -> dict[str, Any]:
+    """Put what every line has first."""
+    known = {name: facts.pop(name) for name in _FIRST if name in facts}
+    return {**known, **facts}
+
+
+def logging_at(level: str, form: str) -> dict[str, Any]:
+    """Return what Python's logging is told.
+
+    `level` is the least severe that is logged, `form` is `json` or `text`.
+
+    Raises:
+        ImproperlyConfigured: there is no such level or form.
+    """
+    if level not in LEVELS:
+        raise ImproperlyConfigured(f"LOG_LEVEL is none of {', '.join(LEVELS)}.")
+    if form not in _RENDERERS:
+        raise ImproperlyConfigured(f"LOG_FORMAT is none of {', '.join(_RENDERERS)}.")
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -22,9 +50,8 @@ def logging_at(level: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
-                    structlog.processors.KeyValueRenderer(
-                        key_order=["timestamp", "level", "logger", "event"], drop_missing=True
-                    ),
+                    _ordered,
+                    _RENDERERS[form],
                 ],
             }
         },

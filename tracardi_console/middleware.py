@@ -1,6 +1,6 @@
 """What each request passes and gets: bounds, methods that pages know, headers, an id for logs."""
 
-import uuid
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -8,7 +8,11 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
+from accounts import tracing
 from tracardi_console.errors import bad_request, too_long, too_much
+from tracardi_console.probes import PROBES
+
+log = structlog.get_logger(__name__)
 
 METHODS: Final = ("GET", "POST")
 # Files and fields of one form; forms have lower bounds of their own.
@@ -86,19 +90,52 @@ class MethodsMiddleware:
 
 
 class RequestContextMiddleware:
-    """Set `request.request_id`, bind it to the logs and return it as X-Request-ID.
+    """Set `request.request_id`, bind it to the logs, return it as X-Request-ID, and log the answer.
 
-    An id sent by the caller is not taken over: audit events would then carry what a stranger wrote.
+    An id sent by the caller is not taken over, unless the proxy sets it (TRUST_REQUEST_ID): audit
+    events would then carry what a stranger wrote.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = uuid.uuid4().hex
-        request.request_id = request_id  # type: ignore[attr-defined]
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        sent = request.headers.get("X-Request-ID", "") if settings.TRUST_REQUEST_ID else ""
+        number = sent if tracing.is_number(sent) else tracing.new_number()
+        request.request_id = number  # type: ignore[attr-defined]
+        tracing.begin(number)
+        began = time.monotonic()
         response = self.get_response(request)
-        response["X-Request-ID"] = request_id
+        response["X-Request-ID"] = number
+        self._log(request, response, time.monotonic() - began)
         return response
+
+    @staticmethod
+    def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+        # The route's name, not the address: addresses hold links to set a password, and searches.
+        match = request.resolver_match
+        if match is None:
+            return
+        log.info(
+            "request",
+            method=request.method,
+            route=match.view_name,
+            status=response.status_code,
+            seconds=round(seconds, 3),
+        )
+
+
+class ProbesMiddleware:
+    """Answer the pages for machines before a host is judged or a session is looked for.
+
+    Whoever probes knows an address and no name. What they are told depends on neither.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        view = PROBES.get(request.path_info)
+        if view is None or request.method != "GET":
+            return self.get_response(request)
+        return view(request)

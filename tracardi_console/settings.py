@@ -1,27 +1,27 @@
 """Settings of the console, read from the environment (or an `.env` file) with django-environ.
 
 Nothing secret has a default: a missing SECRET_KEY or ENCRYPTION_KEYS stops the start with a clear
-message. docs/settings.md lists every variable.
+line (tracardi_console.starting). docs/settings.md lists every variable.
 """
 
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF
 
 from tracardi_console.logs import configure_structlog, logging_at
 from tracardi_console.look import LOOK
+from tracardi_console.private import PrivateConnection
+from tracardi_console.variables import read
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-environ.Env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+env = read(BASE_DIR)
 
 # --- Core ---------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY = env.secret("SECRET_KEY")
 # Earlier keys: what they signed, sessions and receipts, still counts.
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
@@ -31,7 +31,7 @@ WSGI_APPLICATION = "tracardi_console.wsgi.application"
 ASGI_APPLICATION = "tracardi_console.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Fernet keys, the newest first: it encrypts, all of them decrypt.
-ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS")
+ENCRYPTION_KEYS = env.encryption_keys("ENCRYPTION_KEYS")
 # The demo says so on every page.
 DEMO = env.bool("DEMO", default=False)
 
@@ -73,6 +73,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "tracardi_console.middleware.LimitsMiddleware",
+    # Whatever host was asked for, and without a session: a probe knows an address alone.
+    "tracardi_console.middleware.ProbesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tracardi_console.middleware.MethodsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -108,12 +110,14 @@ TEMPLATES = [
 # --- Database -----------------------------------------------------------------------------------
 
 DATABASES = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'console.sqlite3'}")
+    "default": env.database("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'console.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Web and worker share the file: write-ahead log, and a writer that waits its turn from the
     # start of its transaction instead of failing at the first write.
     DATABASES["default"]["OPTIONS"] = {
+        # For its owner alone.
+        "factory": PrivateConnection,
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
@@ -265,11 +269,18 @@ DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="Tracardi Console <console@loc
 # file that only grows, or `syslog`. Empty: nowhere.
 AUDIT_ANCHOR = env.str("AUDIT_ANCHOR", default="")
 
+# --- Watching the console -----------------------------------------------------------------------
+
+# What a scraper of /metrics has to show; without it there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# Whether the proxy sets X-Request-ID itself, and drops what a visitor sent.
+TRUST_REQUEST_ID = env.bool("TRUST_REQUEST_ID", default=False)
+
 # --- Background work ----------------------------------------------------------------------------
 
 TASKS = {
     "default": {
-        "BACKEND": "django_tasks_db.DatabaseBackend",
+        "BACKEND": "accounts.queue.Queue",
         "QUEUES": ["default"],
     }
 }
@@ -355,6 +366,9 @@ CONTENT_SECURITY_POLICY = {
 }
 HTTPS = env.bool("HTTPS", default=not DEBUG)
 SECURE_SSL_REDIRECT = HTTPS
+# A probe on this machine speaks plain HTTP, and so does a scraper: a redirect would not take back
+# the token that it sent.
+SECURE_REDIRECT_EXEMPT = [r"^health/(live|ready)$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
 )
@@ -385,5 +399,7 @@ UNFOLD = LOOK
 # --- Logs ---------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-LOGGING = logging_at(LOG_LEVEL)
+# `json` or `text`.
+LOG_FORMAT = env.str("LOG_FORMAT", default="text" if DEBUG or DEMO else "json")
+LOGGING = logging_at(LOG_LEVEL, LOG_FORMAT)
 configure_structlog()

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from tracardi_console.audit import audit, export_audit
+from tracardi_console.probes import live, metrics, ready
 
 handler400 = "tracardi_console.errors.bad_request"
 handler403 = "tracardi_console.errors.permission_denied"
@@ -13,6 +14,10 @@ handler429 = "tracardi_console.errors.too_often"
 handler500 = "tracardi_console.errors.server_error"
 
 urlpatterns = [
+    # For machines: answered by ProbesMiddleware already, but for what is no GET.
+    path("health/live", live, name="live"),
+    path("health/ready", ready, name="ready"),
+    path("metrics", metrics, name="metrics"),
     path(settings.ACCOUNT_PREFIX, include("accounts.sign_in_urls")),
     path("", include("accounts.urls")),
     path("audit/", audit, name="audit"),

@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 # What is downloaded, or asked for by a script: nothing is drawn of it.
 FILES = {"promotion:receipt", "promotion:export-suite", "export-audit", "admin:jsi18n"}
+# What machines ask for.
+FILES |= {"live", "ready", "metrics"}
 # It lets nobody in again, and there is none here: tests/browser/test_single_sign_on.py has them.
 SINGLE_SIGN_ON = {"openid_connect_login", "openid_connect_callback"}
 # Whatever leads nowhere.

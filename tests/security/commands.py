@@ -27,6 +27,7 @@ drift           gone   role      gone   role  gone   bad   gone     {production}
 engine-role     gone   role      role   role  role   done  gone
 licence         gone   role      role   role  role   done  gone
 rotate-keys     gone   role      role   role  role   done  gone
+backup          gone   role      role   role  role   done  gone     {new}
 capture         gone   role      gone   broke gone   broke gone     {staging}
 compose         gone   role      gone   rule  gone   rule  gone     {staging}:1 --resource flow
 review          gone   role      gone   done  gone   role  gone     {staging}:1 --approve
@@ -60,6 +61,7 @@ UNASKED: Final = {
     "handover": "for the server's operator, where nobody gets in; leaves an event with the reason",
     "changepassword": "for who is locked out; leaves an event with the user of the system",
     "createsuperuser": "always refuses",
+    "restore": "for an empty or damaged database, where nobody is there to name; leaves an event",
     "worker": "runs what people asked for, who were judged when they did",
 }
 # Django's and its packages': whoever runs them has the database, and could do without the console.

@@ -26,6 +26,9 @@ route                  thing       nobody marketing m-else  qa      q-else  admi
 : the project
 audit                  -           302    403/405   403/405 200/405 200/405 200/405       302
 export-audit           csv         302    403/405   403/405 200/405 200/405 200/405       302
+live                   -           200/405 200/405  200/405 200/405 200/405 200/405       200/405
+ready                  -           200/405 200/405  200/405 200/405 200/405 200/405       200/405
+metrics                -           404/405 404/405  404/405 404/405 404/405 404/405       404/405
 
 : one's own sign-in; what is read here may be open to all, and only of oneself
 account_login          -           200    302       302     302     302     302           200
@@ -207,6 +210,10 @@ OPEN: Final = frozenset(
         "socialaccount_signup",
         "openid_connect_login",
         "openid_connect_callback",
+        # For machines: they say how the console is, and nothing of what it holds.
+        "live",
+        "ready",
+        "metrics",
     }
 )
 # A GET of these keeps a secret or a challenge in the session of who asks, and nothing else.

@@ -21,6 +21,7 @@ from accounts.services import create_user
 from environments.models import Cluster, Environment
 from tests.factories import prove
 from tests.security.listening import listening
+from tracardi_console.logs import logging_at
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "canary-signin 8d21"
@@ -40,13 +41,12 @@ class Logged:
         return secret in self.stream.getvalue() or any(secret in one for one in known)
 
 
-@pytest.fixture
-def logged() -> Iterator[Logged]:
+@pytest.fixture(params=["json", "text"])
+def logged(request: pytest.FixtureRequest) -> Iterator[Logged]:
     kept = Logged(io.StringIO(), [])
     handler = logging.StreamHandler(kept.stream)
-    # The console's own way to write, exceptions included.
-    formatters: Any = console.LOGGING["formatters"]
-    wanted = dict(formatters["plain"])
+    # The console's own ways to write, exceptions included.
+    wanted = dict(logging_at("DEBUG", request.param)["formatters"]["plain"])
     handler.setFormatter(wanted.pop("()")(**wanted))
 
     def keep(record: logging.LogRecord) -> bool:
@@ -137,7 +137,7 @@ def test_no_log_line_holds_a_secret_of_a_request(
     # It was listened to: the failure is there, with where it was.
     assert "ZeroDivisionError" in logged.stream.getvalue()
     assert "failing_urls.py" in logged.stream.getvalue()
-    assert "request_id=" in logged.stream.getvalue()
+    assert "request_id" in logged.stream.getvalue()
     for visit in came:
         assert not any(one in visit.body for one in (STORED, POSTED, HEADER, PASSWORD))
     sent: list[EmailMessage] = mail.outbox

@@ -1,9 +1,12 @@
 """`manage.py worker`: runs background work, and takes over what a dead worker left."""
 
+import signal
 import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -12,6 +15,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from accounts.anchors import anchor
 from environments.account_looks import look_at_accounts
@@ -19,9 +24,12 @@ from environments.health.looks import look_at_health, thin_out
 from environments.licence_warnings import remind
 from environments.network.running import check_networks
 from promotion.drift import check_due
+from promotion.engine_looks import look_at_engines
 from promotion.locking import lock_expired
 from promotion.lost import look_around
+from promotion.models import WorkerSign
 from promotion.recovery import recover
+from promotion.signs import SIGN_SECONDS, Sign, tell_service_manager
 from promotion.suite_running import run_waiting
 
 log = structlog.get_logger(__name__)
@@ -39,6 +47,8 @@ TIDY_SECONDS = 3600.0
 REMIND_SECONDS = 3600.0
 # How often network checks are looked for that wait; a person does too.
 NETWORK_SECONDS = 1.0
+# How long a task's row is kept after its end.
+TASKS_KEPT = timedelta(days=14)
 # How often runs of workflow tests are looked for that wait; a person does too.
 SUITE_SECONDS = 0.5
 
@@ -54,6 +64,7 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
         (look_at_health, LOOK_SECONDS),
         (thin_out, TIDY_SECONDS),
         (check_networks, NETWORK_SECONDS),
+        (look_at_engines, LOOK_SECONDS),
         (run_waiting, SUITE_SECONDS),
         (anchor, ANCHOR_SECONDS),
         (clear_expired, TIDY_SECONDS),
@@ -62,28 +73,66 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
 
 
 def clear_expired() -> None:
-    """Drop sessions that are over."""
+    """Drop sessions that are over, and tasks that ended long ago: their work is kept elsewhere."""
     SessionStore.clear_expired()
+    ended = DBTaskResult.objects.finished().filter(finished_at__lte=timezone.now() - TASKS_KEPT)
+    ended.delete()
 
 
 class Command(BaseCommand):
-    help = "Run background work until stopped with Ctrl-C or SIGTERM."
+    help = (
+        "Run background work until stopped with Ctrl-C or SIGTERM: the queue of what people asked "
+        "for, and the schedule of what is done again and again. Each part may run by itself."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--interval", type=float, default=0.3, help="seconds between polls")
+        parser.add_argument(
+            "--only", choices=WorkerSign.Part.values, help="run this part alone; both otherwise"
+        )
+        parser.add_argument(
+            "--alive-file",
+            type=Path,
+            metavar="PATH",
+            help="a file that is touched with each sign of life, for a container's health check",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        # Apart: a cluster that does not answer must not keep the others' locks open.
-        for act, seconds in acts():
-            threading.Thread(target=_repeat, args=(act, seconds), daemon=True).start()
-        call_command("db_worker", interval=options["interval"], startup_delay=False)
+        parts = [WorkerSign.Part(options["only"])] if options["only"] else list(WorkerSign.Part)
+        sign = Sign(parts, options["alive_file"])
+        threading.Thread(target=_repeat, args=(sign.give, SIGN_SECONDS), daemon=True).start()
+        if WorkerSign.Part.SCHEDULE in parts:
+            # Apart: a cluster that does not answer must not keep the others' locks open.
+            for act, seconds in acts():
+                threading.Thread(target=_repeat, args=(act, seconds, sign), daemon=True).start()
+        tell_service_manager("READY=1")
+        log.info("worker.started", parts=sign.parts, name=sign.name)
+        try:
+            if WorkerSign.Part.QUEUE in parts:
+                call_command("db_worker", interval=options["interval"], startup_delay=False)
+            else:
+                _wait()
+        finally:
+            tell_service_manager("STOPPING=1")
+            close_old_connections()
+            sign.take_back()
 
 
-def _repeat(act: Callable[[], object], seconds: float) -> None:
+def _wait() -> None:
+    """Wait for the first signal to stop."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    stopped.wait()
+
+
+def _repeat(act: Callable[[], object], seconds: float, sign: Sign | None = None) -> None:
     while True:
         close_old_connections()
         try:
             act()
+            if sign is not None:
+                sign.note(act.__name__)
         except Exception:
             # One bad look must not end all later ones.
             log.exception("worker.defect", what=act.__name__)

@@ -1,0 +1,40 @@
+"""Asks each cluster now and then, so that whoever watches knows how long an answer takes."""
+
+import time
+from datetime import timedelta
+from typing import Final
+
+from django.utils import timezone
+
+from environments.elastic import ElasticError, connect
+from environments.models import Cluster
+from promotion.models import EngineLook
+
+EVERY: Final = timedelta(seconds=15)
+# Longer than that is no answer: the next cluster waits its turn.
+_PATIENCE_SECONDS: Final = 5.0
+
+
+def look_at_engines() -> list[Cluster]:
+    """Ask each cluster whose last look is a while ago for its name; return those that were asked.
+
+    Call it again and again. Of two workers that do, one asks a cluster.
+    """
+    limit = timezone.now() - EVERY
+    asked = []
+    for cluster in Cluster.objects.order_by("pk"):
+        kept, made = EngineLook.objects.get_or_create(cluster=cluster)
+        due = EngineLook.objects.filter(pk=kept.pk, begun_at__lte=limit)
+        if not (made or due.update(begun_at=timezone.now())):
+            continue
+        began = time.monotonic()
+        try:
+            connect(cluster).request("GET", "/", timeout=_PATIENCE_SECONDS)
+            answered = True
+        except ElasticError:
+            answered = False
+        EngineLook.objects.filter(pk=kept.pk).update(
+            looked_at=timezone.now(), answered=answered, seconds=time.monotonic() - began
+        )
+        asked.append(cluster)
+    return asked

@@ -1,0 +1,143 @@
+"""Copies SQLite's database while it is used, and puts a copy in its place."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django.db import connection, connections
+
+from tracardi_console.backup.archive import BackupError, Facts, new_file
+from tracardi_console.backup.facts import LEFT_OUT, facts_of
+from tracardi_console.private import ONLY_OWNER, beside
+
+
+def _file() -> Path:
+    return Path(str(connection.settings_dict["NAME"]))
+
+
+def dump(target: Path) -> Facts:
+    """Copy the database as it is at one moment, by SQLite's own way; nobody waits for it.
+
+    Raises:
+        BackupError: it cannot be copied, or the copy is not sound.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(_file()))}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            # All in one step: in several it would begin anew after each change.
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            # What is deleted is overwritten too.
+            copy.execute("PRAGMA secure_delete=ON")
+            for table in LEFT_OUT:
+                copy.execute(f"DELETE FROM {table}")  # noqa: S608
+            copy.commit()
+            _check(copy)
+            return facts_of(lambda query: copy.execute(query).fetchall())
+    except sqlite3.Error as error:
+        raise BackupError(f"The database cannot be copied: {error}.") from error
+
+
+def _check(copy: sqlite3.Connection) -> None:
+    problems = [str(row[0]) for row in copy.execute("PRAGMA integrity_check")]
+    if problems != ["ok"]:
+        raise BackupError(f"The database is damaged: {problems[0]}.")
+    if copy.execute("PRAGMA foreign_key_check").fetchone() is not None:
+        raise BackupError("The database is damaged: a row refers to one that is not there.")
+
+
+def is_empty() -> bool:
+    """Answer whether there is nothing in the database that a restore would put aside."""
+    file = _file()
+    if not file.is_file() or not file.stat().st_size:
+        return True
+    tables = set(connection.introspection.table_names())
+    return not tables or ("accounts_user" in tables and not _has_rows())
+
+
+def _has_rows() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM accounts_user)")
+        return bool(cursor.fetchone()[0])
+
+
+def place_of_copy(backup: Path) -> Path:
+    """Return where a backup is unpacked: on the database's own disk, because it is renamed."""
+    file = _file()
+    return file.with_name(f"{file.name}.restored")
+
+
+def check_alone() -> None:
+    """Return if nobody has the database open, and fold its log into it.
+
+    Raises:
+        BackupError: somebody has.
+    """
+    connection.close()
+    file = _file()
+    if not file.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(file, timeout=1)) as own:
+            # Only who is alone may leave the write-ahead log.
+            (mode,) = own.execute("PRAGMA journal_mode=DELETE").fetchone()
+    except sqlite3.OperationalError as error:
+        raise _used() from error
+    except sqlite3.DatabaseError:
+        # Damaged beyond reading: it is put aside as it is.
+        return
+    if mode == "wal":
+        raise _used()
+
+
+def _used() -> BackupError:
+    return BackupError(
+        "The database is in use. Nothing was changed. Stop the web server and the worker first."
+    )
+
+
+@contextlib.contextmanager
+def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, Any]]:
+    """Let the console work on a copy within the block, and put it in place after it.
+
+    What was there is kept aside, and said in `aside`. An error within the block leaves all as it
+    was.
+    """
+    file, outcome = _file(), dict[str, Any]()
+    fresh = new_file(file)
+    copy.replace(fresh)
+    name = connection.settings_dict["NAME"]
+    connections.close_all()
+    connection.settings_dict["NAME"] = str(fresh)
+    try:
+        with closing(sqlite3.connect(fresh)) as own:
+            _check(own)
+        yield outcome
+        connection.close()
+        with closing(sqlite3.connect(fresh)) as own:
+            # All of it in the one file that is renamed.
+            own.execute("PRAGMA journal_mode=DELETE")
+    except BaseException:
+        connection.close()
+        for path in beside(fresh):
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = name
+    if file.exists() and not was_empty:
+        aside = file.with_name(f"{file.name}.before-{now:%Y%m%dT%H%M%SZ}")
+        file.replace(aside)
+        aside.chmod(ONLY_OWNER)
+        outcome["aside"] = str(aside)
+    for path in beside(file)[1:]:
+        # Of the file that was there; to the new one they would be poison.
+        path.unlink(missing_ok=True)
+    fresh.replace(file)
