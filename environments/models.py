@@ -14,6 +14,7 @@ from accounts.roles import VERB_WORDS, Verb
 from environments.addresses import BadAddressError, place_of
 from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
 from environments.naming import InvalidTenantError, Naming, Side
+from environments.recipes.models import RecipeVersion as RecipeVersion
 from environments.targets import check_url
 
 # A look that is older says that nobody looks any more, such as where no worker runs.

@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from environments import account_views, views
+from environments.recipes import views as recipe_views
 
 
 class DocumentIdConverter(StringConverter):
@@ -22,6 +23,17 @@ urlpatterns = [
     ),
     path("environment/<slug:slug>/accounts/", account_views.accounts, name="accounts"),
     path("environment/<slug:slug>/way/", views.way, name="way"),
+    path("environment/<slug:slug>/recipes/", recipe_views.recipes, name="recipes"),
+    path(
+        "environment/<slug:slug>/recipes/<int:number>/",
+        recipe_views.recipe_version,
+        name="recipe-version",
+    ),
+    path(
+        "environment/<slug:slug>/recipes/<int:number>/download/",
+        recipe_views.download_recipe,
+        name="download-recipe",
+    ),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",
         views.document,

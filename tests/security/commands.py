@@ -43,6 +43,7 @@ lock            gone   role      gone   role  gone   rule  gone     {production}
 unlock          gone   role      gone   role  gone   rule  gone     {production} --reason x
 reconcile       gone   role      gone   role  gone   broke gone     {production}
 settle-drift    gone   role      gone   role  gone   rule  gone     {production} keep
+recipes         gone   role      gone   role  gone   done  gone     {staging} --out {new}
 smoke-check     gone   role      gone   role  gone   bad   gone     {production}
 """
 # Of ours, those that nobody is named for, and why.
