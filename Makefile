@@ -21,10 +21,12 @@ WORKFLOWS := tests/engine/test_workflow.py tests/engine/test_coverage.py tests/e
 SECURITY := tests/security tests/accounts tests/browser/test_every_page.py tests/browser/test_payloads.py \
 	tests/browser/test_typed_payloads.py tests/browser/test_sign_in.py tests/browser/test_single_sign_on.py \
 	tests/browser/test_policy.py
+# All that is of recipes and of what the network lets through, on the real nginx and nft.
+RECIPES := $(wildcard tests/recipes tests/network)
 # What the runs of one target tried, added up.
 TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-security test-postgres test-engines bench lint audit format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-security test-recipes test-postgres test-engines bench lint audit format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -96,6 +98,9 @@ test-workflows: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Workflow te
 
 test-security: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Rights, audit trail and web security alone, and one line of what was tried
 	$(TEST_ENV) $(PYTEST) -p tests.security.tally $(SECURITY)
+
+test-recipes: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Recipes and network checks alone, on real nginx and nft, and one line of what was tried
+	$(TEST_ENV) $(PYTEST) -p tests.recipes.tally $(RECIPES)
 
 test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Promotions, races, accounts and rights on PostgreSQL
 	$(TEST_ENV) $(POSTGRES) $(PYTEST) $(SHORT) tests/accounts tests/security tests/promotion tests/races

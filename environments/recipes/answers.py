@@ -130,12 +130,15 @@ class Answers:
         Raises:
             TypeError: something is missing, or of a later console.
         """
-        found = {k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}
+        found: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}
         return cls(**found)
 
 
 # The fields of addresses, each with the networks that they have to lie in.
-_HOSTS: Final = {"staging_addresses": "staging_networks", "production_addresses": "production_networks"}
+_HOSTS: Final = {
+    "staging_addresses": "staging_networks",
+    "production_addresses": "production_networks",
+}
 _PORTS: Final = (
     "staging_api_port",
     "staging_gui_port",

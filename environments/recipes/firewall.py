@@ -105,9 +105,7 @@ def data_servers(answers: Answers) -> dict[str, Server]:
     doors: dict[str, list[Door]] = {}
     for (host, port), who in stores(answers).items():
         if host not in own and _is_address(host):
-            doors.setdefault(host, []).append(
-                Door(port, who, "Elasticsearch or Redis", early=True)
-            )
+            doors.setdefault(host, []).append(Door(port, who, "Elasticsearch or Redis", early=True))
     return {
         host: Server(f"data server {host}", tuple(found), answers.staff_networks, answers.ssh_port)
         for host, found in doors.items()
@@ -161,8 +159,10 @@ _COMMON: Final = (
 _ICMP: Final = (
     "# Without these, IP does not work: errors, sizes of packets, and neighbours of version 6.",
     "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept",
-    "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
-    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } ip6 hoplimit 255 accept",
+    "icmpv6 type { destination-unreachable, packet-too-big } accept",
+    "icmpv6 type { time-exceeded, parameter-problem } accept",
+    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept",
+    "icmpv6 type nd-router-advert ip6 hoplimit 255 accept",
     "icmpv6 type { mld-listener-query, mld-listener-report, mld2-listener-report } accept",
     "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
 )
@@ -252,11 +252,12 @@ def _of_doors(doors: Iterable[Door], match: str) -> list[str]:
 def _from(
     places: Iterable[str], rule: str, *, kind: str = "saddr", before: str = "", only: int = 0
 ) -> list[str]:
-    """Return a rule for addresses and networks, a line for each version of IP that is among them."""
+    """Return a rule for addresses and networks: a line for each version of IP among them."""
     lines = []
     held = [network(one) for one in places]
     for version, word in ((4, "ip"), (6, "ip6")):
-        own = sorted({str(one).removesuffix("/32").removesuffix("/128") for one in held if one.version == version})
+        same = [str(one) for one in held if one.version == version]
+        own = sorted({one.removesuffix("/32").removesuffix("/128") for one in same})
         if own and only in {0, version}:
             lines.append(f"{before}{word} {kind} {{ {', '.join(own)} }} {rule}")
     return lines

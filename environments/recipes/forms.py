@@ -97,10 +97,14 @@ class RecipeForm(forms.Form):
     staging_secrets = _secrets()
 
     production_addresses = _addresses("IP addresses", "Private ones, where GUI and API listen.")
-    production_networks = _networks("Its private networks", "Such as 10.2.0.0/24; none of staging's.")
+    production_networks = _networks(
+        "Its private networks", "Such as 10.2.0.0/24; none of staging's."
+    )
     production_api_port = _port("Port of the API")
     production_gui_port = _port("Port of the GUI")
-    production_collector_port = _port("Port of the collector", "On the server itself, for the proxy.")
+    production_collector_port = _port(
+        "Port of the collector", "On the server itself, for the proxy."
+    )
     production_elasticsearch = _engine()
     production_redis = _redis()
     production_secrets = _secrets()

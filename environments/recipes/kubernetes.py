@@ -11,7 +11,8 @@ from environments.recipes.reading import engine_place, network, redis_place
 from environments.recipes.text import as_yaml
 from environments.recipes.variables import secrets, settings
 
-SECRET: Final = "tracardi-secrets"
+# The name of an object, which is made by hand.
+SECRET: Final = "tracardi-secrets"  # noqa: S105
 REGISTRY: Final = "tracardi-registry"
 CERTIFICATE: Final = "tracardi-collector-tls"
 Object = dict[str, Any]
@@ -48,7 +49,7 @@ def servers(answers: Answers, side: Side) -> str:
     if side.own_redis:
         made += _redis(answers, side)
     return as_yaml(
-        f"Tracardi {answers.version}, {side.name}. The Secret {SECRET} is made by hand: see README.",
+        f"Tracardi {answers.version}, {side.name}. Its Secret is made by hand: see README.md.",
         *made,
     )
 

@@ -97,10 +97,7 @@ def _common(answers: Answers, upstream: str) -> str:
 
 def _gate() -> str:
     stripped = "\n".join(f'            proxy_set_header {one} "";' for one in _STRIPPED)
-    return (
-        _GATE.replace("@client", CLIENT_HEADER)
-        .replace("@stripped", stripped)
-    )
+    return _GATE.replace("@client", CLIENT_HEADER).replace("@stripped", stripped)
 
 
 _PROCESS: Final = """

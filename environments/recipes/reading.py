@@ -52,7 +52,7 @@ class BadAnswerError(ValueError):
     """An answer cannot be read; `str()` says why, without a way out."""
 
 
-def IP(text: str) -> IPv4Address | IPv6Address:  # noqa: N802
+def IP(text: str) -> IPv4Address | IPv6Address:
     """Return an address that was read before."""
     return ip_address(text)
 
@@ -100,7 +100,9 @@ def networks(text: str) -> tuple[str, ...]:
         try:
             found = ip_network(part)
         except ValueError as error:
-            words = "has bits set behind its length" if "host bits" in str(error) else "is no network"
+            words = (
+                "has bits set behind its length" if "host bits" in str(error) else "is no network"
+            )
             raise BadAnswerError(f"{part[:60]} {words}; one is written as 10.1.0.0/24.") from error
         if found.prefixlen < _WIDEST[found.version]:
             raise BadAnswerError(f"{part[:60]} is wider than any network of one's own.")
@@ -122,11 +124,7 @@ def engine_url(text: str) -> str:
     if parts.path not in {"", "/"}:
         raise BadAnswerError("The address has a path.")
     _no_loopback(host)
-    return f"{parts.scheme}://{_bracketed(host)}:{port if parts.port else _usual(parts.scheme)}"
-
-
-def _usual(scheme: str) -> int:
-    return 443 if scheme == "https" else 80
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def redis_url(text: str) -> str:
@@ -153,10 +151,6 @@ def _no_loopback(host: str) -> None:
         raise BadAnswerError(f"In a container, {host} is the container itself.")
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
 def engine_place(url: str) -> tuple[str, int]:
     """Return host and port of an address that was read before."""
     return host_and_port(url)
@@ -174,7 +168,9 @@ def public_name(text: str) -> str:
     except BadAddressError as error:
         raise BadAnswerError(error.what) from error
     labels = name.split(".")
-    if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(one) for one in labels):
+    # The last label of an IP address is a number, and of no domain.
+    is_name = len(labels) > 1 and len(name) <= 253 and not labels[-1].isdigit()
+    if not is_name or not all(_LABEL.fullmatch(one) for one in labels):
         raise BadAnswerError(f"{text[:60]} is no public name, such as collect.example.com.")
     return name
 

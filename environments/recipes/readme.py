@@ -1,6 +1,6 @@
 """What to do with a recipe, in which order, and how to see that it holds. Pure."""
 
-from environments.endpoints import CLOSED, COLLECTOR
+from environments.endpoints import CLOSED, COLLECTOR, Endpoint
 from environments.recipes.answers import Answers, Side
 from environments.recipes.firewall import data_servers, stores
 from environments.recipes.kubernetes import CERTIFICATE, REGISTRY, SECRET
@@ -54,8 +54,8 @@ in these files is lost with the next download.
   {_kept(answers.production)}."""
 
 
-def _listed(table: tuple[object, ...]) -> str:
-    return ", ".join(f"`{getattr(one, 'sample').split('/console-check')[0]}`" for one in table)
+def _listed(table: tuple[Endpoint, ...]) -> str:
+    return ", ".join(f"`{one.sample.split('/console-check')[0]}`" for one in table)
 
 
 def _shared(answers: Answers) -> str:
@@ -72,6 +72,7 @@ def _kept(side: Side) -> str:
 
 
 def _docker(answers: Answers) -> str:
+    guis = "\n".join(f"   - {side.name}: {_gui(side)}, {_api(side)}" for side in answers.sides)
     return f"""## On two servers, with Docker
 
 First staging, then production. Each step can be done again.
@@ -90,9 +91,8 @@ First staging, then production. Each step can be done again.
        nft -f nftables.conf
 
    Sign in by SSH once more, in a second window. If that works, `systemctl stop way-back.timer`; if
-   not, wait: after five minutes the rules are gone by themselves. SSH (port {answers.ssh_port}) is open
-   to the staff's networks alone: {", ".join(answers.staff_networks)}.
-   To keep the rules over a restart:
+   not, wait: after five minutes the rules are gone by themselves. SSH, port {answers.ssh_port}, is
+   open to the staff's networks alone. To keep the rules over a restart:
 
        install -D -m 644 nftables.conf /etc/nftables.d/tracardi.conf
        echo 'include "/etc/nftables.d/tracardi.conf"' >> /etc/nftables.conf
@@ -111,10 +111,12 @@ First staging, then production. Each step can be done again.
        cp nginx.conf /etc/nginx/nginx.conf && systemctl reload nginx
 
    The way back: `cp /etc/nginx/nginx.conf.before /etc/nginx/nginx.conf && systemctl reload nginx`.
-6. Open the GUI from the staff's network, and let Tracardi install itself: staging at
-   {_gui(answers.staging)}, production at {_gui(answers.production)}. The API's address, which the GUI
-   asks for, is {_api(answers.staging)} and {_api(answers.production)}. Keep one admin on each side, with
-   different passwords.
+6. Open each GUI from the staff's network, give it its API's address, and let Tracardi install
+   itself:
+
+{guis}
+
+   Keep one admin on each side, with different passwords.
 
 The firewall drops what other programs on these servers publish, other containers too."""
 
@@ -138,15 +140,17 @@ def _data(answers: Answers) -> str:
         lines.append(f"- {host}:{port} is open to {', '.join(who)}, and to nobody else.")
     for side in answers.sides:
         if side.own_redis:
-            lines.append(f"- Redis of {side.name} runs beside it, and has no port outside of Docker.")
+            lines.append(
+                f"- Redis of {side.name} runs beside it, and has no port outside of Docker."
+            )
     for host in data_servers(answers):
         lines.append(f"- `data/{file_name(host)}/nftables.conf` is for the server {host}.")
     named = [host for host, _ in stores(answers) if not _numeric(host)]
     for host in dict.fromkeys(named):
         lines.append(f"- {host} is known by its name alone: close it in its own firewall.")
     lines += [
-        "- An Elasticsearch of several nodes needs its transport port (9300) open among them; these "
-        "rules do not open it.",
+        "- An Elasticsearch of several nodes needs its transport port (9300) open among them; "
+        "these rules do not open it.",
         "- The console needs an account of its own there: `manage.py engine-role` prints the role.",
     ]
     return "\n".join(lines)
@@ -165,17 +169,18 @@ def _clusters(answers: Answers) -> str:
     made = []
     for side in answers.sides:
         names = dict.fromkeys(one.name for one in secrets(answers, side))
-        given = " ".join(f"--from-env-file={side.name}.env" for _ in [0])
-        made.append(
-            f"       kubectl --namespace {side.namespace} create secret generic {SECRET} {given}\n"
-            f"       # {side.name}.env: {', '.join(names)}"
-        )
+        create = f"       kubectl --namespace {side.namespace} create secret"
+        made.append(f"       # {side.name}.env: {', '.join(names)}")
+        made.append(f"{create} generic {SECRET} --from-env-file={side.name}.env")
         if answers.licensed:
             made.append(
-                f"       kubectl --namespace {side.namespace} create secret docker-registry "
-                f"{REGISTRY} --docker-username=… --docker-password=…"
+                f"{create} docker-registry {REGISTRY} --docker-username=… --docker-password=…"
             )
+        if side.is_production:
+            made.append(f"{create} tls {CERTIFICATE} --cert=… --key=…")
     secret_lines = "\n".join(made)
+    staff = f"kubectl --namespace {answers.staging_namespace} port-forward service/gui 8080:80"
+    controller = f"(`{answers.ingress_class}`, namespace `{answers.ingress_namespace}`)"
     return f"""## In Kubernetes, instead
 
 The network policies need a network plugin that enforces them.
@@ -184,39 +189,39 @@ The network policies need a network plugin that enforces them.
 2. The secrets, which no file here holds:
 
 {secret_lines}
-       kubectl --namespace {answers.production_namespace} create secret tls {CERTIFICATE} --cert=… --key=…
 
-3. `kubectl apply -f kubernetes/staging.yaml`, and try staging: nothing of it is published. The staff
-   come by `kubectl --namespace {answers.staging_namespace} port-forward service/gui 8080:80`.
+3. `kubectl apply -f kubernetes/staging.yaml`, and try staging: nothing of it is published. The
+   staff come by `{staff}`.
 4. `kubectl apply -f kubernetes/production.yaml`
-5. `kubectl apply -f kubernetes/ingress.yaml`, the last: now the collector is public. Behind the ingress
-   controller (`{answers.ingress_class}`, namespace `{answers.ingress_namespace}`) stands a gate, which
-   passes what the proxy on a server passes. The controller has to say who the visitor is in
+5. `kubectl apply -f kubernetes/ingress.yaml`, the last: now the collector is public. Behind the
+   ingress controller {controller} stands a gate,
+   which passes what the proxy on a server passes. The controller has to say who the visitor is, in
    `X-Real-IP`."""
 
 
 def _checks(answers: Answers) -> str:
     closed = ", ".join(f"`{one.sample}`" for one in CLOSED[:6])
+    name, staging, production = answers.public_name, answers.staging, answers.production
     return f"""## See that it holds
 
 From the internet:
 
-    curl -i https://{answers.public_name}/tracker/        # Tracardi answers
-    curl -i https://{answers.public_name}/flows           # 404 of the proxy
-    curl -i http://{answers.public_name}/track            # 404: /track knows no GET
-    curl -m 5 http://{_host(answers.production)}:{answers.production_api_port}/healthcheck  # no answer
+    curl -i https://{name}/tracker/    # Tracardi answers
+    curl -i https://{name}/flows       # 404 of the proxy
+    curl -i http://{name}/track        # 404: nothing is tracked by GET
+    curl -m 5 {_api(production)}/healthcheck    # nobody answers
 
-From the staff's network both GUIs answer. From staging, `curl -m 5 {_api(answers.production)}` does not.
+From the staff's network both GUIs answer. From staging, `curl -m 5 {_api(production)}` does not.
 
 Then connect the console: *Clusters* with Elasticsearch's address, and *Set-up of environments* with
 
 | environment | address of Tracardi's API | public address |
 |---|---|---|
-| staging | {_api(answers.staging)} | none |
-| production | {_api(answers.production)} | https://{answers.public_name} |
+| staging | {_api(staging)} | none |
+| production | {_api(production)} | https://{name} |
 
-Its network checks ask the same, on demand and on schedule: that the two addresses are different ones,
-and so are their ports; that staging is private; that the public address answers the collector and
-refuses the rest ({closed} …); that the certificate is valid; that staging says it is staging, and
-production that it is production; that neither Elasticsearch nor Redis answers there; and that
+Its network checks ask the same, on demand and on schedule: that the two addresses are different
+ones, and so are their ports; that staging is private; that the public address answers the collector
+and refuses the rest ({closed} …); that the certificate is valid; that staging says it is staging,
+and production that it is production; that neither Elasticsearch nor Redis answers there; and that
 staging's events do not land in production's indices."""

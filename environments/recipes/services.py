@@ -26,9 +26,7 @@ class RecipeError(Exception):
 
 def latest(staging: Environment) -> RecipeVersion | None:
     """Return the newest version of a staging with the production that it feeds now."""
-    return RecipeVersion.objects.filter(
-        staging=staging, production=staging.promotes_to_id
-    ).first()
+    return RecipeVersion.objects.filter(staging=staging, production=staging.promotes_to_id).first()
 
 
 def save(
@@ -51,13 +49,13 @@ def save(
         Environment.objects.select_for_update().get(pk=staging.pk)
         before = latest(staging)
         problem = _problem(staging, before, shown)
-        if not problem:
+        if not problem and (production := staging.promotes_to) is not None:
             if before is not None and before.texts == made:
                 return before, False
             newest = RecipeVersion.objects.filter(staging=staging).first()
             version = RecipeVersion.objects.create(
                 staging=staging,
-                production=staging.promotes_to,
+                production=production,
                 number=newest.number + 1 if newest is not None else 1,
                 answers=answers.to_dict(),
                 files=[list(one) for one in made.items()],

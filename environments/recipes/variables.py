@@ -1,7 +1,7 @@
 """Tracardi's own settings as a recipe gives them. Pure.
 
-The names are those of Tracardi 0.8 (`tracardi/config.py`, `tracardi/version.py`, and `app/config.py`
-of its API).
+The names are those of Tracardi 0.8: `tracardi/config.py` and `version.py`, and `app/config.py` of
+its API.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,13 @@ def secrets(answers: Answers, side: Side) -> tuple[Secret, ...]:
             Secret("ELASTIC_API_KEY_ID", "the id of Tracardi's own API key at Elasticsearch"),
             Secret("ELASTIC_API_KEY", "the key itself"),
         ]
-    found.append(Secret("REDIS_PASSWORD", "the password of this side's Redis, of letters and digits", of_redis=True))
+    found.append(
+        Secret(
+            "REDIS_PASSWORD",
+            "the password of this side's Redis, of letters and digits",
+            of_redis=True,
+        )
+    )
     return tuple(found)
 
 

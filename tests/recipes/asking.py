@@ -39,13 +39,18 @@ STRANGER: Final = (("internet", INTERNET), ("internet", INTERNET_6))
 STAFF_MEMBER: Final = (("staff", STAFF), ("staff", STAFF_6))
 THE_CONSOLE: Final = (("staff", CONSOLE), ("staff", CONSOLE_6))
 STAGING_SERVER: Final = (("staging", STAGING), ("staging", STAGING_6))
-STAGING_CONTAINER: Final = (("in-staging", "172.30.1.2"), ("in-staging", f"{NETS_6['172.30.1']}::2"))
+STAGING_CONTAINER: Final = (
+    ("in-staging", "172.30.1.2"),
+    ("in-staging", f"{NETS_6['172.30.1']}::2"),
+)
 PRODUCTION_SERVER: Final = (("production", PRODUCTION), ("production", PRODUCTION_6))
 PRODUCTION_CONTAINER: Final = (
     ("in-production", "172.30.2.2"),
     ("in-production", f"{NETS_6['172.30.2']}::2"),
 )
 Place = tuple[str, int]
+# Who asks, which hosts are asked, and which places answer.
+Grant = tuple[Sequence[tuple[str, str]], Sequence[str], set[Place]]
 
 
 def _places(hosts: Sequence[str], *ports: int) -> set[Place]:
@@ -61,7 +66,7 @@ _STAFFS: Final = (
 )
 _ENGINE: Final = _places((*ON_PRODUCTION, *IN_PUBLIC), 9200)
 # What answers whom; of each all other places are asked as well, and must not.
-GRANTED: Final = (
+GRANTED: Final[tuple[Grant, ...]] = (
     (STRANGER, EVERYWHERE, _WEB),
     (STAFF_MEMBER, EVERYWHERE, _STAFFS),
     (THE_CONSOLE, EVERYWHERE, _STAFFS | _ENGINE),
@@ -91,13 +96,15 @@ class Judged:
     wrong: tuple[str, ...]
 
 
-def judge_places(lab: Lab, granted: Sequence[Any] = GRANTED) -> Judged:
+def judge_places(lab: Lab, granted: Sequence[Grant] = GRANTED) -> Judged:
     """Ask each place from everywhere: who is granted it gets an answer, and nobody else."""
     due = []
     for who, hosts, allowed in granted:
         for namespace, source in who:
             same = [host for host in hosts if (":" in host) == (":" in source)]
-            due.append((namespace, source, [(host, port) for host in same for port in PORTS], allowed))
+            due.append(
+                (namespace, source, [(host, port) for host in same for port in PORTS], allowed)
+            )
 
     def ask(one: Any) -> list[str]:
         namespace, source, places, allowed = one
@@ -243,7 +250,12 @@ def _cases() -> Iterator[tuple[str, str, bool]]:
             yield method, wanted.rstrip("#"), is_open(method, one.sample)
     for path in ("/tracker/index.js", "/uix/a-b/c.d/e", "/tracker/", "/uix"):
         yield "GET", path, True
-    for path in ("/collect/page-view/source", "/collect/a/b/c/", "/redirect/a%20b", "/redirect/a/b"):
+    for path in (
+        "/collect/page-view/source",
+        "/collect/a/b/c/",
+        "/redirect/a%20b",
+        "/redirect/a/b",
+    ):
         yield "POST", path, True
     for path in TRICKS:
         for method in ("GET", "POST"):
@@ -271,7 +283,9 @@ def judge_proxy(lab: Lab, cases: Sequence[tuple[str, str, bool]] = CASES) -> Jud
                 wanted.append(False)
                 words.append(f"OPTIONS /track at {host} for host {name!r}, TLS for {tls!r}")
         # Two requests on one line, and two hosts in one request.
-        twice = request("OPTIONS", "/track").replace("Connection: close", "Host: localhost\r\nConnection: close")
+        twice = request("OPTIONS", "/track").replace(
+            "Connection: close", "Host: localhost\r\nConnection: close"
+        )
         probes.append(probe(host, 443, twice, tls=NAME))
         wanted.append(False)
         words.append(f"two hosts at {host}")

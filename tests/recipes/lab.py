@@ -45,7 +45,15 @@ _LINKS: Final = (
 )
 # The networks of containers, and those of IP version 6 beside them.
 NETS_6: Final = {"172.30.1": "fd00:a1", "172.30.2": "fd00:a2"}
-HOSTS: Final = ("router", "internet", "staff", "staging", "production", "in-staging", "in-production")
+HOSTS: Final = (
+    "router",
+    "internet",
+    "staff",
+    "staging",
+    "production",
+    "in-staging",
+    "in-production",
+)
 ON_SIDES: Final = HOSTS[3:]
 _SYSCTLS: Final = (
     "net.ipv4.ip_forward=1",
@@ -69,7 +77,9 @@ def tool(name: str) -> str:
 
 def run(*words: str, text: str | None = None) -> str:
     """Run a program to its end, and return what it printed; it has to succeed."""
-    done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(  # noqa: S603
+        words, input=text, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise AssertionError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
     return done.stdout
@@ -93,7 +103,7 @@ class Lab:
 
     def begin(self, host: str, *words: str) -> "subprocess.Popen[str]":
         """Start a program in a host; it ends with the lab."""
-        made = subprocess.Popen(
+        made = subprocess.Popen(  # noqa: S603
             [tool("ip"), "netns", "exec", self.name(host), *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -174,14 +184,19 @@ def laboratory(folder: Path, **changed: Any) -> Iterator[Lab]:
 
 def _add(lab: Lab, host: str) -> None:
     ip, name = tool("ip"), lab.name(host)
-    done = subprocess.run([ip, "netns", "add", name], capture_output=True, text=True, check=False)
+    done = subprocess.run(  # noqa: S603
+        [ip, "netns", "add", name], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         pytest.fail(
             f"This machine allows no network namespaces, which this is tried in: {done.stderr}",
             pytrace=False,
         )
     lab.stack.callback(subprocess.run, [ip, "netns", "del", name], check=False)
-    script = "; ".join(f"echo {one.partition('=')[2]} > /proc/sys/{one.partition('=')[0].replace('.', '/')}" for one in _SYSCTLS)
+    script = "; ".join(
+        f"echo {one.partition('=')[2]} > /proc/sys/{one.partition('=')[0].replace('.', '/')}"
+        for one in _SYSCTLS
+    )
     lab.inside(host, "sh", "-ec", script)
     run(ip, "-n", name, "link", "set", "lo", "up")
 
@@ -189,16 +204,33 @@ def _add(lab: Lab, host: str) -> None:
 def _connect(lab: Lab) -> None:
     for number, (host, own, routers) in enumerate(_LINKS):
         near, far = f"{lab.mark[4:]}a{number}", f"{lab.mark[4:]}b{number}"
-        run(tool("ip"), "link", "add", near, "netns", lab.name(host), "type", "veth", "peer", "name", far, "netns", lab.name("router"))
+        run(
+            tool("ip"),
+            "link",
+            "add",
+            near,
+            "netns",
+            lab.name(host),
+            "type",
+            "veth",
+            "peer",
+            "name",
+            far,
+            "netns",
+            lab.name("router"),
+        )
         _batch(lab, host, _addresses(near, own))
         _batch(lab, "router", _addresses(far, routers))
         # What is private comes by the private link, the rest by the public one.
-        ways = ("default",)
-        if own[0] == PRODUCTION:
-            ways = ("10.0.0.0/8", "fd00::/8")
-        lines = [f"route add {way} via {router}" for way in ways for router in _fitting(way, routers)]
+        ways = ("10.0.0.0/8", "fd00::/8") if own[0] == PRODUCTION else ("default",)
+        lines = [
+            f"route add {way} via {router}" for way in ways for router in _fitting(way, routers)
+        ]
         _batch(lab, host, lines)
-    console = [f"address add {CONSOLE}/24 dev {lab.mark[4:]}a1", f"address add {CONSOLE_6}/64 dev {lab.mark[4:]}a1 nodad"]
+    console = [
+        f"address add {CONSOLE}/24 dev {lab.mark[4:]}a1",
+        f"address add {CONSOLE_6}/64 dev {lab.mark[4:]}a1 nodad",
+    ]
     _batch(lab, "staff", console)
     for side, net in (("staging", "172.30.1"), ("production", "172.30.2")):
         _containers(lab, side, net)
@@ -211,7 +243,12 @@ def _fitting(way: str, routers: Sequence[str]) -> list[str]:
 
 
 def _addresses(link: str, own: Sequence[str]) -> list[str]:
-    lines = [f"address add {one}/{'64' if ':' in one else '24'} dev {link}{' nodad' if ':' in one else ''}" for one in own]
+    lines = [
+        f"address add {one}/64 dev {link} nodad"
+        if ":" in one
+        else f"address add {one}/24 dev {link}"
+        for one in own
+    ]
     return [*lines, f"link set {link} up"]
 
 
@@ -220,30 +257,54 @@ def _containers(lab: Lab, side: str, net: str) -> None:
     six = NETS_6[net]
     bridge, near, far = f"trc-{side}", f"{lab.mark[4:]}c", f"{lab.mark[4:]}d"
     inside = lab.name(f"in-{side}")
-    run(tool("ip"), "link", "add", near, "netns", lab.name(side), "type", "veth", "peer", "name", far, "netns", inside)
-    _batch(lab, side, [
-        f"link add {bridge} type bridge",
-        f"address add {net}.1/24 dev {bridge}",
-        f"address add {six}::1/64 dev {bridge} nodad",
-        f"link set {near} master {bridge}",
-        f"link set {near} up",
-        f"link set {bridge} up",
-    ])
-    _batch(lab, f"in-{side}", [
-        f"address add {net}.2/24 dev {far}",
-        f"address add {net}.3/24 dev {far}",
-        f"address add {six}::2/64 dev {far} nodad",
-        f"link set {far} up",
-        f"route add default via {net}.1",
-        f"route add default via {six}::1",
-    ])
+    run(
+        tool("ip"),
+        "link",
+        "add",
+        near,
+        "netns",
+        lab.name(side),
+        "type",
+        "veth",
+        "peer",
+        "name",
+        far,
+        "netns",
+        inside,
+    )
+    _batch(
+        lab,
+        side,
+        [
+            f"link add {bridge} type bridge",
+            f"address add {net}.1/24 dev {bridge}",
+            f"address add {six}::1/64 dev {bridge} nodad",
+            f"link set {near} master {bridge}",
+            f"link set {near} up",
+            f"link set {bridge} up",
+        ],
+    )
+    _batch(
+        lab,
+        f"in-{side}",
+        [
+            f"address add {net}.2/24 dev {far}",
+            f"address add {net}.3/24 dev {far}",
+            f"address add {six}::2/64 dev {far} nodad",
+            f"link set {far} up",
+            f"route add default via {net}.1",
+            f"route add default via {six}::1",
+        ],
+    )
 
 
 def _publish(lab: Lab) -> None:
     """Publish containers as Docker does: DNAT on the way in, masquerading on the way out."""
     for side, net in ((lab.answers.staging, "172.30.1"), (lab.answers.production, "172.30.2")):
         host = side.addresses[0]
-        lab.load(side.name, f"""
+        lab.load(
+            side.name,
+            f"""
 table ip docker {{
     chain in {{
         type nat hook prerouting priority dstnat;
@@ -261,7 +322,8 @@ table ip6 docker {{
         ip6 saddr {NETS_6[net]}::/64 oifname != "{side.bridge}" masquerade
     }}
 }}
-""")
+""",
+        )
 
 
 def _fill(lab: Lab) -> None:
@@ -270,16 +332,17 @@ def _fill(lab: Lab) -> None:
         name = side.name
         lab.serve(f"in-{name}", f"{name}-api={net}.2:80", f"{name}-gui={net}.3:80")
         six = side.addresses[1]
+        any_address = ("0.0.0.0", "[::]")  # noqa: S104
         places = [
             f"{name}-api=[{six}]:{side.api_port}",
             f"{name}-gui=[{six}]:{side.gui_port}",
-            *(f"{name}-redis={every}:6379" for every in ("0.0.0.0", "[::]")),
-            *(f"{name}-ssh={every}:22" for every in ("0.0.0.0", "[::]")),
-            *(f"{name}-other={every}:8080" for every in ("0.0.0.0", "[::]")),
+            *(f"{name}-redis={every}:6379" for every in any_address),
+            *(f"{name}-ssh={every}:22" for every in any_address),
+            *(f"{name}-other={every}:8080" for every in any_address),
         ]
         if side.is_production:
             places.append(f"collector=127.0.0.1:{lab.answers.production_collector_port}")
-            places += [f"elasticsearch={every}:9200" for every in ("0.0.0.0", "[::]")]
+            places += [f"elasticsearch={every}:9200" for every in any_address]
         lab.serve(name, *places)
 
 

@@ -23,7 +23,9 @@ def ask(probe: dict[str, Any]) -> dict[str, Any]:
         with socket.create_connection((probe["host"], probe["port"]), SECONDS, source) as bare:
             if probe["tls"] is None:
                 return _exchange(bare, probe)
-            with _context(probe["ca"]).wrap_socket(bare, server_hostname=probe["tls"] or None) as secure:
+            with _context(probe["ca"]).wrap_socket(
+                bare, server_hostname=probe["tls"] or None
+            ) as secure:
                 return _exchange(secure, probe)
     except OSError as error:
         return {"status": 0, "error": type(error).__name__}
@@ -31,7 +33,7 @@ def ask(probe: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _context(ca: str | None) -> ssl.SSLContext:
-    """Return how TLS is spoken; whether the certificate fits, a probe asks that names who signed."""
+    """Return how TLS is spoken; a certificate is judged where a probe names who signed it."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if ca is None:
         made.check_hostname = False

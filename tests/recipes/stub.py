@@ -1,7 +1,7 @@
 """`python -m tests.recipes.stub NAME=HOST:PORT ...`: servers that answer whatever they are asked.
 
 Each stands for a Tracardi, an Elasticsearch or a Redis: it answers every path by every method with
-what it received, so that whatever gets through is seen. It prints `ready`, and ends with its parent.
+what it received, so that whatever gets through is seen. It prints `ready`; it ends with its parent.
 """
 
 import json

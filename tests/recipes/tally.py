@@ -1,4 +1,4 @@
-"""A plugin of pytest that ends with one line: what recipes and servers were asked, and what was wrong.
+"""A plugin of pytest that ends with one line: what was asked of recipes, and what was wrong.
 
 A test counts what it tried by the fixture `record_property`, with the names below. Use it as
 `-p tests.recipes.tally`.

@@ -170,7 +170,10 @@ def test_without_the_rules_a_stranger_gets_everywhere(
     reached = "\n".join(judged.wrong)
     for version in range(2):
         source, staging, production = (one[version] for one in _THREE)
-        for host, ports in ((staging, (22, 6379, 8080, 8686, 8787)), (production, (6379, 8696, 8797, 9200))):
+        for host, ports in (
+            (staging, (22, 6379, 8080, 8686, 8787)),
+            (production, (6379, 8696, 8797, 9200)),
+        ):
             for port in ports:
                 assert f"{source} (internet) at {host} port {port}: HTTP 200" in reached
 
@@ -251,11 +254,20 @@ def _without(text: str, words: str) -> str:
             "'/%74rack'",
             id="an address that is understood, and not as it was sent",
         ),
-        pytest.param('~^(?:POST|PATCH|OPTIONS) /track', "~^[A-Z]+ /track", "GET '/track'", id="methods"),
-        pytest.param("/customer/consent\\z", "/customer/", "'/customer/consents'", id="a loose end"),
-        pytest.param("default 0;\n        \"011\"", "default 1;\n        \"011\"", "GET '/flows'", id="all"),
         pytest.param(
-            "/tracker(?:/.*)?\\z", "/nowhere\\z", "GET '/tracker/index.js'", id="a part of the collector"
+            "~^(?:POST|PATCH|OPTIONS) /track", "~^[A-Z]+ /track", "GET '/track'", id="methods"
+        ),
+        pytest.param(
+            "/customer/consent\\z", "/customer/", "'/customer/consents'", id="a loose end"
+        ),
+        pytest.param(
+            'default 0;\n        "011"', 'default 1;\n        "011"', "GET '/flows'", id="all"
+        ),
+        pytest.param(
+            "/tracker(?:/.*)?\\z",
+            "/nowhere\\z",
+            "GET '/tracker/index.js'",
+            id="a part of the collector",
         ),
     ],
 )

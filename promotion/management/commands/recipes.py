@@ -25,7 +25,9 @@ class Command(ActingCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("environment", help="a staging environment's slug")
-        parser.add_argument("--out", required=True, type=Path, help="a folder that is not there yet")
+        parser.add_argument(
+            "--out", required=True, type=Path, help="a folder that is not there yet"
+        )
         parser.add_argument(
             "--answers", type=Path, help="a YAML file of answers; the rest stays as it was"
         )
@@ -80,7 +82,8 @@ class Command(ActingCommand):
         }
         bound = RecipeForm(environment, data)
         if not bound.is_valid() or bound.answers is None:
-            words = [f"{name}: {' '.join(errors)}" for name, errors in bound.errors.items()]
+            errors = bound.errors.get_json_data().items()
+            words = [f"{name}: {' '.join(one['message'] for one in all_)}" for name, all_ in errors]
             raise BadInputError("\n".join(words))
         made, _ = save(command_actor(user), environment, bound.answers, shown=None)
         return made
@@ -104,7 +107,7 @@ def _read(file: Path) -> dict[str, Any]:
         found = yaml.safe_load(raw.decode())
     except OSError as error:
         raise BadInputError(f"{file} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise BadInputError(f"{file} is no YAML. Nothing was saved.") from error
     plain = isinstance(found, dict) and all(isinstance(name, str) for name in found)
     if not plain or not all(isinstance(one, str | int | list) for one in found.values()):
