@@ -78,7 +78,7 @@ GRANTED: Final[tuple[Grant, ...]] = (
 
 
 def probe(host: str, port: int, raw: str, *, source: str = "", **more: Any) -> dict[str, Any]:
-    plain = {"tls": None, "ca": None}
+    plain = {"tls": None, "ca": None, "expected": True}
     return {"host": host, "port": port, "raw": raw, "source": source, **plain, **more}
 
 
@@ -108,7 +108,16 @@ def judge_places(lab: Lab, granted: Sequence[Grant] = GRANTED) -> Judged:
 
     def ask(one: Any) -> list[str]:
         namespace, source, places, allowed = one
-        probes = [probe(h, p, request("GET", "/healthcheck"), source=source) for h, p in places]
+        probes = [
+            probe(
+                host,
+                port,
+                request("GET", "/healthcheck"),
+                source=source,
+                expected=(host, port) in allowed,
+            )
+            for host, port in places
+        ]
         wrong = []
         for place, answer in zip(places, lab.ask(namespace, probes, 40), strict=True):
             if bool(answer["status"]) != (place in allowed):

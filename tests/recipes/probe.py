@@ -12,15 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-# What is dropped answers never: so long is waited for it.
-SECONDS = 1.0
+# What is dropped answers never: so long is waited for it, and so long for what has to answer.
+DROPPED, EXPECTED = 1.0, 10.0
 
 
 def ask(probe: dict[str, Any]) -> dict[str, Any]:
     """Send the bytes of one request, and read the answer: its status, headers and body."""
     try:
         source = (probe["source"], 0) if probe["source"] else None
-        with socket.create_connection((probe["host"], probe["port"]), SECONDS, source) as bare:
+        seconds = EXPECTED if probe["expected"] else DROPPED
+        with socket.create_connection((probe["host"], probe["port"]), seconds, source) as bare:
             if probe["tls"] is None:
                 return _exchange(bare, probe)
             with _context(probe["ca"]).wrap_socket(
@@ -44,7 +45,7 @@ def _context(ca: str | None) -> ssl.SSLContext:
 
 
 def _exchange(connection: socket.socket, probe: dict[str, Any]) -> dict[str, Any]:
-    connection.settimeout(SECONDS * 5)
+    connection.settimeout(EXPECTED)
     connection.sendall(probe["raw"].encode("latin-1"))
     held = b""
     while not _is_whole(held) and (part := connection.recv(65536)):
