@@ -22,10 +22,12 @@ WORKFLOWS := tests/engine/test_workflow.py tests/engine/test_coverage.py tests/e
 SECURITY := tests/security tests/accounts tests/browser/test_every_page.py tests/browser/test_payloads.py \
 	tests/browser/test_typed_payloads.py tests/browser/test_sign_in.py tests/browser/test_single_sign_on.py \
 	tests/browser/test_policy.py
+# All that is of recipes and of what the network lets through, on the real nginx and nft.
+RECIPES := tests/recipes tests/network
 # What the runs of one target tried, added up.
 TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-security test-postgres test-engines bench lint audit format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-security test-recipes test-postgres test-engines bench lint audit format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -101,6 +103,9 @@ test-security: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Rights, audi
 
 test-postgres: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## The same tests as make test, on PostgreSQL
 	$(TEST_ENV) $(POSTGRES) $(PYTEST) $(SHORT)
+test-recipes: system venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Recipes and network checks alone, on real nginx and nft, and one line of what was tried
+	$(TEST_ENV) $(PYTEST) -p tests.recipes.tally $(RECIPES)
+
 
 test-engines: venv system java ## The tests of the engine on each that is supported, and a line for each
 	@$(BIN)/python -m devtools.engines --workers $(WORKERS) $(ENGINES)

@@ -18,6 +18,7 @@ from environments.licence_models import LicenceUse as LicenceUse
 from environments.naming import InvalidTenantError, Naming, Side
 from environments.network.models import NetworkRun as NetworkRun
 from environments.network.models import ProbeConsent as ProbeConsent
+from environments.recipes.models import RecipeVersion as RecipeVersion
 from environments.targets import check_url
 
 # A look that is older says that nobody looks any more, such as where no worker runs.

@@ -6,6 +6,7 @@ from django.urls.converters import StringConverter
 from environments import account_views, connect_views, licence_views, views
 from environments.health import views as health_views
 from environments.network import views as network_views
+from environments.recipes import views as recipe_views
 
 
 class DocumentIdConverter(StringConverter):
@@ -50,6 +51,17 @@ urlpatterns = [
         name="set-probe",
     ),
     path("environment/<slug:slug>/way/", views.way, name="way"),
+    path("environment/<slug:slug>/recipes/", recipe_views.recipes, name="recipes"),
+    path(
+        "environment/<slug:slug>/recipes/<int:number>/",
+        recipe_views.recipe_version,
+        name="recipe-version",
+    ),
+    path(
+        "environment/<slug:slug>/recipes/<int:number>/download/",
+        recipe_views.download_recipe,
+        name="download-recipe",
+    ),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",
         views.document,

@@ -13,12 +13,14 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.audit import Actor
 from accounts.roles import Role
 from environments.models import Environment, Licence, LicenceUse
+from environments.recipes.services import save
 from promotion.batch_models import Batch
 from promotion.models import Build, Comment, Promotion, SuiteRun
 from tests.browser.conftest import enter_browser
 from tests.browser.visiting import Inline, Visitor, expected_policy, policy_of, visitor
 from tests.browser.world import batch, lived, patience, ran, standin, suite, talked
 from tests.factories import People, served
+from tests.recipes.samples import sample
 from tests.security.matrix import ROWS
 from tests.security.tally import PAGES, Record
 from tests.security.test_matrix import routes
@@ -55,6 +57,7 @@ class World:
             "csv": [["csv"], ["jsonl"]],
             "staging": [["staging"], ["production"]],
             "production": [["production"]],
+            "recipe": [["staging", 1], ["staging", 2]],
             "flows": [["staging", name] for name in LISTED],
             "flow": [["staging", name, min(served(self.staging, name))] for name in LISTED],
             # One that went live, and one that waits.
@@ -122,6 +125,8 @@ def world(
 ) -> World:
     licence = Licence.objects.create(holder="Shop", key="licence-key", ends_on=timezone.localdate())
     LicenceUse.objects.create(licence=licence, environment=production)
+    for number, name in enumerate(("one.example.com", "two.example.com")):
+        save(lived.admin, staging, sample(public_name=name), shown=number)
     return World(lived, staging, production, ran, batch)
 
 

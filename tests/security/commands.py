@@ -47,6 +47,7 @@ unlock          gone   role      gone   role  gone   rule  gone     {production}
 reconcile       gone   role      gone   role  gone   broke gone     {production}
 provision       gone   role      gone   role  gone   broke gone     {staging} --like {staging} --yes
 settle-drift    gone   role      gone   role  gone   rule  gone     {production} keep
+recipes         gone   role      gone   role  gone   done  gone     {staging} --out {new}
 smoke-check     gone   role      gone   role  gone   bad   gone     {production}
 health          gone   role      gone   broke gone   broke gone     {production}
 check-network   gone   role      gone   role  gone   broke gone     {production}

@@ -99,6 +99,9 @@ connect-environments   cluster     302    403       403     403     403     503 
 test-cluster           cluster     302    403       403     403     403     405/302       302
 remove-cluster         cluster     302    403       403     403     403     200/400       302
 remove-environment     staging     302    403       404     403     404     200/400       302
+recipes                staging     302    403       404     403     404     200/400       302
+recipe-version         recipe      302    403/405   404/405 403/405 404/405 200/405       302
+download-recipe        recipe      302    405/403   405/404 405/403 405/404 405/200       302
 
 promotion: environments
 environments           -           302    200/405   200/405 200/405 200/405 200/405       302

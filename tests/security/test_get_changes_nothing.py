@@ -15,6 +15,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent
 from environments.elastic import Connection
 from environments.models import Cluster, Environment, Licence, LicenceUse
+from environments.recipes.services import save
 from promotion.batch_models import Batch, BatchItem
 from promotion.comments import add_comment
 from promotion.composing import compose_build
@@ -34,6 +35,7 @@ from promotion.suites import keep_test, make_suite
 from tests.factories import People, approved, enter, put, served
 from tests.promotion.conftest import adopted, staging
 from tests.promotion.test_workflows import purchase
+from tests.recipes.samples import sample
 from tests.security.matrix import ROWS
 from tests.security.tally import LOOKS
 
@@ -116,12 +118,15 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
     check(adopted, close=True)
     licence = Licence.objects.create(holder="Shop", key="licence-key")
     LicenceUse.objects.create(licence=licence, environment=adopted)
+    for number, name in enumerate(("one.example.com", "two.example.com")):
+        save(people.admin, staging, sample(public_name=name), shown=number)
     sides = [staging.slug, adopted.slug]
     return {
         "-": [[]],
         "csv": [["csv"], ["jsonl"]],
         "staging": [[slug] for slug in sides],
         "production": [[adopted.slug]],
+        "recipe": [[staging.slug, 1], [staging.slug, 2]],
         "flows": [[slug, name] for slug in sides for name in ("flow", "segment")],
         "flow": [
             [slug, "flow", doc_id]

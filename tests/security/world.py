@@ -17,7 +17,7 @@ from accounts.audit import system_actor
 from accounts.models import Handover, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
-from environments.models import Cluster, Environment, Licence, LicenceUse
+from environments.models import Cluster, Environment, Licence, LicenceUse, RecipeVersion
 from promotion.batch_models import Batch, BatchItem
 from promotion.engine.manifest import Tree, describe
 from promotion.models import (
@@ -33,6 +33,7 @@ from promotion.models import (
 from promotion.receipts import issue
 from promotion.store import DatabaseContent
 from tests.factories import enter
+from tests.recipes.samples import SAMPLE
 
 # Whoever is not `elsewhere` is granted the pipeline that is asked for; those are granted the other.
 NOBODY, DISABLED, ADMINISTRATOR = "nobody", "disabled", "administrator"
@@ -158,12 +159,21 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         environment=staging, suite=suite, suite_version=1, chosen=[test.pk], status="running"
     )
     result = RunResult.objects.create(run=run, test=test, status="passed", edges={"f1": []})
+    RecipeVersion.objects.create(
+        staging=staging,
+        production=production,
+        number=1,
+        answers=SAMPLE.to_dict(),
+        files=[["README.md", f"{mark} recipe"]],
+        made_by=person,
+    )
     return {
         "-": [],
         "csv": ["csv"],
         "staging": [staging.slug],
         "production": [production.slug],
         "address": [production.slug, "api"],
+        "recipe": [staging.slug, 1],
         "flows": [staging.slug, "flow"],
         "flow": [staging.slug, "flow", "f1"],
         "build": [staging.slug, 1],
