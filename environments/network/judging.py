@@ -191,8 +191,8 @@ def identity(
                 INFO,
                 f"Whoever sends {address.who} the header X-Context: production is served from "
                 "production's indices, as Tracardi means it to be.",
-                "Keep staging private. Where nobody uses the switch of Tracardi's GUI, which sends it, "
-                "let what stands before staging drop that header.",
+                "Keep staging private. Where nobody uses the switch of Tracardi's GUI, which sends "
+                "it, let what stands before staging drop that header.",
                 address.slug,
             )
         )
