@@ -47,10 +47,8 @@ class ClusterAdmin(PolicyAdmin):
         if change and form.changed_data:
             words.append(f"Changed: {form.changed_words()}.")
             if count := obj.environments.count():
-                words.append(
-                    f"{count} environment{'' if count == 1 else 's'} use it from the next request "
-                    "on."
-                )
+                who = "1 environment uses" if count == 1 else f"{count} environments use"
+                words.append(f"{who} it from the next request on.")
         if twins := form.twins():
             words.append(f"It is the same cluster as {', '.join(twins)}, reached another way.")
         messages.info(request, " ".join(words))

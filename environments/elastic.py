@@ -127,10 +127,15 @@ class Requester(Protocol):
 class Connection:
     """One cluster, reached with one set of credentials. Safe to share between threads."""
 
-    def __init__(self, cluster: Cluster, most_bytes: int = LARGEST_BYTES) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        most_bytes: int = LARGEST_BYTES,
+        whole_seconds: float | None = None,
+    ) -> None:
         self.name = cluster.name
-        self.client = _client(cluster, _Fast(), most_bytes)
-        self._verbatim = _client(cluster, _Verbatim(), most_bytes)
+        self.client = _client(cluster, _Fast(), most_bytes, whole_seconds)
+        self._verbatim = _client(cluster, _Verbatim(), most_bytes, whole_seconds)
         self._bounded = _client(cluster, _Verbatim(), settings.LARGEST_ANSWER_BYTES)
 
     def request(
@@ -290,7 +295,12 @@ def _words(info: object) -> tuple[str, str]:
     return "", result if result in _RESULTS else ""
 
 
-def _client(cluster: Cluster, answers: serializer.JSONSerializer, most_bytes: int) -> Elasticsearch:
+def _client(
+    cluster: Cluster,
+    answers: serializer.JSONSerializer,
+    most_bytes: int,
+    whole_seconds: float | None = None,
+) -> Elasticsearch:
     options: dict[str, Any] = {}
     if cluster.authentication == Cluster.Authentication.BASIC:
         options["http_auth"] = (cluster.username, cluster.secret)
@@ -302,7 +312,9 @@ def _client(cluster: Cluster, answers: serializer.JSONSerializer, most_bytes: in
         options["ssl_context"] = ssl.create_default_context(cadata=cluster.ca_certificate or None)
     return Elasticsearch(
         [cluster.url],
-        connection_class=partial(GuardedConnection, most_bytes=most_bytes),
+        connection_class=partial(
+            GuardedConnection, most_bytes=most_bytes, whole_seconds=whole_seconds
+        ),
         serializer=answers,
         timeout=settings.ELASTICSEARCH_TIMEOUT_SECONDS,
         max_retries=0,

@@ -55,7 +55,7 @@ def look(cluster: Cluster, tenant: str = "") -> Discovery:
     patterns = (f"*.{tenant}.tracardi-*", f"{_PATTERNS[1]}.{tenant}.*") if tenant else _PATTERNS
     # Aliases of that tenant that lead elsewhere are a part of it.
     also = (f"{tenant}.tracardi-*", f"prod-{tenant}.tracardi-*") if tenant else ()
-    connection = Connection(cluster, BYTES)
+    connection = Connection(cluster, BYTES, 3 * SECONDS)
     try:
         text = connection.verbatim(
             "GET",

@@ -10,6 +10,7 @@ import binascii
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from environments.targets import open_socket
 from environments.visible import visible
 
 SECONDS: Final = 10
+# All three requests together, for a server that answers a byte now and then.
+WHOLE_SECONDS: Final = 30
 BYTES: Final = 64 * 1024
 _PROBE_SECONDS: Final = 3
 # What each request asks for, beside `/`: the least that a look into the cluster needs.
@@ -119,7 +122,7 @@ def try_out(cluster: Cluster, pinned: str = "") -> Proof:
     """
     check_ca(cluster.ca_certificate)
     check_credentials(cluster.authentication, cluster.username, cluster.secret)
-    connection = Connection(cluster, BYTES)
+    connection = Connection(cluster, BYTES, WHOLE_SECONDS)
     about = _ask(cluster, connection, "/")
     uuid = about.get("cluster_uuid") if isinstance(about, dict) else None
     if not isinstance(uuid, str) or not 0 < len(uuid) <= 40:
@@ -224,15 +227,23 @@ def _is_api_key(text: str) -> bool:
 
 
 def _ask(cluster: Cluster, connection: Connection, path: str) -> Any:
+    began = time.monotonic()
     try:
-        return connection.request("GET", path, timeout=SECONDS)
+        answer = connection.request("GET", path, timeout=SECONDS)
     except ElasticError as error:
+        if isinstance(error, Unreachable) and time.monotonic() - began >= SECONDS:
+            # Ended for its slowness, in whatever words.
+            raise _too_slow(cluster) from error
         raise _judged(cluster, error) from error
     except (ValueError, OSError) as error:
         # What the library that sends it refuses of credentials, before it sends anything.
         raise TrialError(
             Fault.BAD_KEY, "The credentials cannot be sent.", "Type them again.", "new_secret"
         ) from error
+    if time.monotonic() - began >= SECONDS:
+        # It was cut off, and what there was of it passes for the whole.
+        raise _too_slow(cluster)
+    return answer
 
 
 def _judged(cluster: Cluster, error: ElasticError) -> TrialError:
@@ -341,11 +352,7 @@ def _unreachable(cluster: Cluster, error: Unreachable) -> TrialError:
                 "Correct it, or see that the console's machine knows it.",
             )
         if isinstance(cause, TimeoutError):
-            return TrialError(
-                Fault.TIME_OUT,
-                f"{where} did not answer in {SECONDS} seconds.",
-                "Correct the address, or let the console's machine through a firewall to it.",
-            )
+            return _too_slow(cluster)
         if isinstance(cause, ConnectionRefusedError):
             return TrialError(
                 Fault.NOTHING_LISTENS,
@@ -367,6 +374,14 @@ def _unreachable(cluster: Cluster, error: Unreachable) -> TrialError:
             f"{where} took the connection and ended it without an answer.",
             "Correct the address. If a proxy stands there, see that it leads to the engine.",
         ),
+    )
+
+
+def _too_slow(cluster: Cluster) -> TrialError:
+    return TrialError(
+        Fault.TIME_OUT,
+        f"{_where(cluster.url)} did not answer in {SECONDS} seconds.",
+        "Correct the address, or let the console's machine through a firewall to it.",
     )
 
 

@@ -168,7 +168,7 @@ def test_after_a_change_of_credentials_the_old_ones_are_not_used(
     client.post(change, data, secure=True)
     text = page(client.get(change, secure=True))
     assert "Changed: way to sign in, user name, password or API key." in text
-    assert "1 environment use it from the next request on." in text
+    assert "1 environment uses it from the next request on." in text
     assert "it is used for 1 environment: E." in text
     [event] = AuditEvent.objects.filter(action="cluster.changed")
     assert event.detail == {"fields": ["authentication", "username", "new_secret"]}

@@ -113,6 +113,37 @@ def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None
         assert fails(Cluster(name="C", url=url)).fault is Fault.TIME_OUT
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_answers_a_byte_now_and_then_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setattr(trial, "SECONDS", 0.4)
+    monkeypatch.setattr(trial, "WHOLE_SECONDS", 0.6)
+    over = threading.Event()
+    # The beginning of an answer, or of a record of TLS that is as long as one may be.
+    start = b"HTTP/1.1 200 OK\r\nx: " if scheme == "http" else b"\x16\x03\x03\x40\x00\x02"
+
+    def drip(server: socket.socket) -> None:
+        taken, _ = server.accept()
+        with taken:
+            taken.sendall(start)
+            while not over.wait(0.05):
+                try:
+                    taken.sendall(b"x")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server,))
+        dripping.start()
+        url = f"{scheme}://127.0.0.1:{server.getsockname()[1]}"
+        try:
+            assert fails(Cluster(name="C", url=url)).fault is Fault.TIME_OUT
+        finally:
+            over.set()
+            dripping.join()
+
+
 def test_no_way_there(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_all: Any, **_more: Any) -> Any:
         raise OSError(errno.EHOSTUNREACH, "No route to host")
