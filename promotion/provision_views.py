@@ -1,6 +1,6 @@
 """Making a missing set of indices, and filling a fresh staging, as pages."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from accounts.audit import request_actor
@@ -99,8 +99,6 @@ def refresh_environment(request: HttpRequest, slug: str) -> HttpResponse:
     verdict = may(signed_in(request), Verb.MANAGE, shown)
     if not verdict:
         return forbidden(request, verdict, refreshing.ACTION, shown)
-    if shown.is_production:
-        raise Http404
     others = _others(shown, "production")
     data = request.POST if request.method == "POST" else request.GET
     source = _chosen(others, data.get("other", ""), shown.promotes_to)

@@ -23,6 +23,7 @@ from promotion.promotions import promote
 from promotion.provisioning import plan, provision
 from promotion.writer import ClusterWriter
 from tests.factories import People, approved, make_index, make_people, served
+from tests.faults.proxy import Fault, Proxy
 from tests.promotion import sets
 
 pytestmark = pytest.mark.django_db
@@ -415,6 +416,26 @@ def test_it_waits_for_no_promotion_and_none_for_it(
     failed = AuditEvent.objects.filter(action="environment.provision").last()
     assert failed is not None
     assert failed.outcome == AuditEvent.Outcome.REFUSED
+
+
+def test_an_answer_that_was_lost_is_no_harm(
+    people: People, staging: Environment, elasticsearch_url: str
+) -> None:
+    proxy = Proxy(elasticsearch_url)
+    try:
+        cluster = sets.new_cluster(proxy.url, "Behind a proxy")
+        target = sets.new_environment(cluster, "production", staging.tenant)
+        lost = [
+            Fault("PUT /_index_template/", after=lambda _answer: None),
+            Fault(f"PUT /{target.naming.concrete('flow')}", after=lambda _answer: None),
+        ]
+        digest = plan(target, staging).digest
+        with proxy.failing(*lost):
+            provision(people.admin, target, staging, digest=digest)
+        assert [fault.met for fault in lost] == [1, 1]
+        assert plan(target, staging).due == ()
+    finally:
+        proxy.close()
 
 
 @pytest.mark.parametrize("who", ["qa", "marketing"])
