@@ -25,9 +25,9 @@ def keep_private(file: Path) -> None:
 
     SQLite itself would make it as the process makes any file, for all to read.
     """
-    # Never by opening it: to close it again would end all locks that this process has on it, whatever
-    # connection holds them, and another process would take its log away. Where it may not be made
-    # here, opening the database says why.
+    # Never by opening it: to close it again would end all locks that this process has on it,
+    # whatever connection holds them, and another process would take its log away. Where it may not
+    # be made here, opening the database says why.
     with contextlib.suppress(OSError):
         os.mknod(file, stat.S_IFREG | ONLY_OWNER)
     for path in beside(file):
