@@ -7,6 +7,7 @@ record only says which targets were asked for, which is whose turn, and how each
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -135,7 +136,10 @@ def run_batch(batch: Batch, run: int, actor: Actor | None = None) -> Batch:
 
 def _work(batch: Batch, run: int, lanes: int, actor: Actor) -> None:
     with ThreadPoolExecutor(lanes, thread_name_prefix="batch") as pool:
-        working = [pool.submit(_lane, batch.pk, run, actor) for _ in range(lanes)]
+        # Each with the number of the request that asked for the batch.
+        working = [
+            pool.submit(copy_context().run, _lane, batch.pk, run, actor) for _ in range(lanes)
+        ]
         while wait(working, timeout=settings.LEASE_RENEW_SECONDS).not_done:
             Batch.objects.filter(pk=batch.pk, run=run).update(beats=F("beats") + 1)
         for lane in working:

@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class Sign:
         self.parts = [part.value for part in parts]
         self.alive_file = alive_file
         self._acts: dict[str, float] = {}
+        self._giving = threading.Lock()
+        self._is_over = False
 
     def note(self, act: str) -> None:
         """Note that an act of the schedule ended well."""
@@ -47,6 +50,12 @@ class Sign:
 
     def give(self) -> None:
         """Write the sign down: in the database first, because a worker without one is no help."""
+        # The thread that gives signs goes on while the worker is being stopped.
+        with self._giving:
+            if not self._is_over:
+                self._give()
+
+    def _give(self) -> None:
         now = timezone.now()
         facts = {
             "parts": self.parts,
@@ -62,7 +71,9 @@ class Sign:
 
     def take_back(self) -> None:
         """Leave no sign: this worker was stopped, and does not lie dead somewhere."""
-        WorkerSign.objects.filter(name=self.name).delete()
+        with self._giving:
+            self._is_over = True
+            WorkerSign.objects.filter(name=self.name).delete()
         if self.alive_file is not None:
             self.alive_file.unlink(missing_ok=True)
 

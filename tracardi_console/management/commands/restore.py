@@ -54,7 +54,9 @@ def _outcome(done: Restored) -> dict[str, Any]:
         "Next:",
         "1. Where AUDIT_ANCHOR is a file, name a new one: the old one knows of later events.",
         "2. Start the web server and the worker. Everybody signs in anew.",
-        "3. What the clusters did since is not in here. Home says where they differ; record it:",
+        "3. What the clusters did since is not in here. Home says where they differ; record it:"
+        if done.productions
+        else "",
         *(f"   manage.py reconcile {slug} --as USER" for slug in done.productions),
     ]
     return {
