@@ -31,22 +31,23 @@ def _about(answers: Answers) -> str:
         for side in answers.sides
     )
     licence = (
-        f"One licence covers both sides: `{LICENCE}` has the same value in both files of secrets. "
-        "No second one is needed."
+        f"One licence covers both sides: `{LICENCE}` has the same value in both files of secrets.\n"
+        "  No second one is needed."
         if answers.licensed
         else "No licence key is asked for."
     )
     return f"""# Tracardi {answers.version}: staging and production
 
-Made by Tracardi Console for {tenant}. Change the answers there, and download again: what is changed
-in these files is lost with the next download.
+Made by Tracardi Console for {tenant}. Change the answers there, and download again: what
+is changed in these files is lost with the next download.
 
 | server | private addresses | API | GUI | says of itself |
 |---|---|---|---|---|
 {rows}
 
 - The public reaches https://{answers.public_name} alone, and there the collector alone:
-  {_listed(COLLECTOR)}. Everything else is answered 404 by the proxy; Tracardi never sees it.
+  {_listed(COLLECTOR)}.
+  Everything else is answered 404 by the proxy; Tracardi never sees it.
 - The staff ({", ".join(answers.staff_networks)}) reach the GUI, its API and SSH, on both servers.
 - Staging reaches nothing of production but what both share: {_shared(answers)}.
 - {licence}

@@ -341,6 +341,7 @@ def test_the_set_up_says_that_no_second_licence_is_needed_and_offers_it_then(cas
         "cluster": cast.production.cluster_id,
         "version": "0.8.2",
         "tenant": "second",
+        "not_installed": "on",
         "promotes_to": cast.production.pk,
     }
     answer = client.post(where, data, secure=True, follow=True)

@@ -134,24 +134,24 @@ class Lab:
         found: list[dict[str, Any]] = json.loads(done)
         return found
 
-    def proxy(self, text: str) -> None:
-        """Run a configuration of nginx on production, with logs that nobody else sees."""
+    def proxy(self, text: str, host: str = "production", port: int = 443) -> None:
+        """Run a configuration of nginx, with logs that nobody else sees, until it listens."""
         file = self.folder / f"nginx-{secrets.token_hex(3)}.conf"
         file.write_text(text)
         pid = file.with_suffix(".pid")
         script = 'mount -t tmpfs tmpfs /var/log/nginx && exec "$0" -c "$1" -g "daemon off; pid $2;"'
         words = ("sh", "-c", script, tool("nginx"), str(file), str(pid))
-        made = self.begin("production", *words)
+        made = self.begin(host, *words)
         for _ in range(200):
             if made.poll() is not None:
                 raise AssertionError(f"nginx does not start: {made.communicate()[1]}")
-            if pid.exists() and pid.read_text().strip() and self._listens(443):
+            if pid.exists() and pid.read_text().strip() and self._listens(host, port):
                 return
             time.sleep(0.02)
         raise AssertionError("nginx does not listen.")
 
-    def _listens(self, port: int) -> bool:
-        return f":{port} " in self.inside("production", tool("ss"), "-Hltn", f"sport = :{port}")
+    def _listens(self, host: str, port: int) -> bool:
+        return f":{port} " in self.inside(host, tool("ss"), "-Hltn", f"sport = :{port}")
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from environments.endpoints import COLLECTOR
+from environments.endpoints import CLOSED, COLLECTOR
 from environments.recipes.generate import files
+from environments.recipes.proxy import GATE_PORT, gate
 from tests.recipes.asking import (
     CASES,
     EVERYWHERE,
@@ -24,7 +25,7 @@ from tests.recipes.asking import (
     probe,
     request,
 )
-from tests.recipes.lab import INTERNET, INTERNET_6, ON_SIDES, Lab, laboratory
+from tests.recipes.lab import INTERNET, INTERNET_6, ON_SIDES, Lab, laboratory, run, tool
 from tests.recipes.tally import CHECKS, HOSTS, PATHS, RECIPES, WRONG, Record
 
 Change = Callable[[str], str]
@@ -150,6 +151,47 @@ def test_the_rules_are_loaded_again_without_an_open_moment_or_a_second_copy(lab:
 
 def _uncounted(listed: str) -> list[str]:
     return [line.partition("counter packets")[0] for line in listed.splitlines()]
+
+
+def test_the_gate_of_kubernetes_passes_the_same_and_believes_the_ingress_who_asks(
+    lab: Lab, record_property: Record
+) -> None:
+    # Among the containers, before the API that stands for the collector there.
+    text = gate(lab.answers).replace("server collector:80", "server 172.30.2.2:80")
+    text = text.replace("pid /tmp/nginx.pid;", "").replace(" /tmp/", f" {lab.folder}/")
+    lab.proxy(text, "in-production", GATE_PORT)
+    cases = [(one.asked_by, one.sample) for one in (*COLLECTOR, *CLOSED)]
+    cases += [("GET", path) for path in ("/tracker/..%2fflows", "//tracker", "/gate-is-alive")]
+    asked = [request(*one, NAME, "X-Real-IP: 203.0.113.77") for one in cases]
+    answers = lab.ask("production", [probe("172.30.2.2", GATE_PORT, raw) for raw in asked])
+    reached = [case for case, one in zip(cases, answers, strict=True) if "x-who" in one["headers"]]
+    assert reached == [(one.asked_by, one.sample) for one in COLLECTOR]
+    assert json.loads(answers[0]["body"])["headers"]["x-real-ip"] == "203.0.113.77"
+    other = [probe("172.30.2.2", GATE_PORT, request("OPTIONS", "/track", "10.0.0.9"))]
+    alive = [probe("172.30.2.2", GATE_PORT, request("GET", "/gate-is-alive", "10.0.0.9"))]
+    assert [one["status"] for one in lab.ask("production", other + alive)] == [404, 204]
+    record_property(RECIPES, 1)
+    record_property(CHECKS, len(cases) + 2)
+
+
+def test_namespaces_are_taken_away_also_where_a_test_breaks(tmp_path: Path) -> None:
+    marks = []
+    with pytest.raises(RuntimeError, match="broken"), laboratory(tmp_path) as made:
+        marks.append(made.mark)
+        assert made.mark in run(tool("ip"), "netns", "list")
+        raise RuntimeError("broken")
+    assert marks[0] not in run(tool("ip"), "netns", "list")
+
+
+def test_a_machine_that_allows_no_namespaces_fails_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.recipes.lab.tool", lambda _name: "/bin/false")
+    with (
+        pytest.raises(pytest.fail.Exception, match="This machine allows no network namespaces"),
+        laboratory(tmp_path),
+    ):
+        raise AssertionError("It was made all the same.")
 
 
 def test_nothing_leads_out_of_the_namespaces(lab: Lab) -> None:
