@@ -12,11 +12,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from accounts.authorising import ConfirmationNeededError
+from accounts.audit import request_actor
+from accounts.authorising import ConfirmationNeededError, confirm
 from accounts.models import User
 from accounts.policy import may
 from accounts.recent import confirmed_recently
 from accounts.roles import Verb
+from accounts.web import console_page, forbidden, signed_in
 
 P = ParamSpec("P")
 AGAIN = "Confirm that it is you first. Nothing was changed: do it again then."
@@ -66,3 +68,36 @@ def confirmed_page(
         return view(request, *args, **kwargs)
 
     return wrapped
+
+
+def administrator_page(
+    action: str, *, proof: bool = False
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, P], HttpResponse]],
+    Callable[Concatenate[HttpRequest, P], HttpResponse],
+]:
+    """Let the administrator in alone and, with `proof`, once it is sure who it is.
+
+    The proof is asked for before a form is shown, and again before it is read. `action` is what a
+    refused attempt is recorded as.
+    """
+
+    def decorated(
+        view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @wraps(view)
+        def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            verdict = may(signed_in(request), Verb.MANAGE)
+            if not verdict:
+                return forbidden(request, verdict, action)
+            if proof and lacks_proof(request, Verb.MANAGE):
+                back = request.get_full_path()
+                with confirm_first(request, back) as asked:
+                    if request.method == "POST":
+                        confirm(request_actor(request), action, None)
+                return asked.answer or to_confirm(request, back)
+            return view(request, *args, **kwargs)
+
+        return console_page(wrapped)
+
+    return decorated

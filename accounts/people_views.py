@@ -1,8 +1,7 @@
 """Pages about people, for the administrator: list, invite, change, switch off and on."""
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -16,15 +15,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import mail, people
 from accounts.adapters import FACTORS, comes_by_single_sign_on
 from accounts.audit import record, request_actor
-from accounts.confirming import confirm_first, confirmed_page
+from accounts.confirming import administrator_page, confirm_first, confirmed_page
 from accounts.models import AuditEvent, User
 from accounts.people_forms import InviteForm, NamesForm, ReasonForm, RightsForm
-from accounts.policy import may
 from accounts.recent import needs_second_factor
-from accounts.roles import Role, Verb
-from accounts.web import Filter, console_page, forbidden, listing, show, signed_in
+from accounts.roles import Role
+from accounts.web import Filter, listing, show, signed_in
 
-P = ParamSpec("P")
 _FILTERS = (
     Filter("role", "Role", "role", [(role.value, role.value) for role in Role]),
     Filter("active", "Account", "is_active", [("True", "active"), ("False", "switched off")]),
@@ -32,19 +29,7 @@ _FILTERS = (
 RECENT = 8
 
 
-def people_page(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Let the administrator in alone."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        verdict = may(signed_in(request), Verb.MANAGE)
-        if not verdict:
-            return forbidden(request, verdict, "people.view")
-        return view(request, *args, **kwargs)
-
-    return console_page(wrapped)
+people_page = administrator_page("people.view")
 
 
 def person_url(user: User) -> str:

@@ -3,12 +3,22 @@
 import re
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 PORTS: Final = {"http": 80, "https": 443}
 IP = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+# RFC 1918, carrier-grade NAT, unique local. Not `is_private`, which has more: those of
+# documentation, of benchmarks and of no use.
+PRIVATE_NETWORKS: Final[tuple[Network, ...]] = (
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv4Network("100.64.0.0/10"),
+    IPv6Network("fc00::/7"),
+)
 # Programs disagree on what these mean in an address, so what is checked might not be what is asked.
 _UNFIT: Final = re.compile(r"[\s\\\x00-\x1f\x7f]")
 _NAME: Final = re.compile(r"[a-z0-9_.-]+")

@@ -1,8 +1,6 @@
 """The wizard as pages: a cluster, what is in it, and the environments that it becomes."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count
@@ -13,11 +11,9 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.audit import request_actor
-from accounts.authorising import confirm
-from accounts.confirming import confirm_first, lacks_proof, to_confirm
-from accounts.policy import may
+from accounts.confirming import administrator_page
 from accounts.roles import Verb
-from accounts.web import FilterForm, console_page, forbidden, listing, paged, show, signed_in
+from accounts.web import FilterForm, console_page, listing, paged, show
 from environments.cluster_forms import ClusterForm
 from environments.connect_forms import MOST_AT_ONCE, NewEnvironmentForm, RemoveForm
 from environments.connect_rows import chosen_sets, gap_words, rows_of
@@ -40,48 +36,15 @@ from environments.suggesting import suggest
 from environments.trial import TrialError
 from environments.web import environment_for
 
-P = ParamSpec("P")
 STRANGE_LISTED = 10
-
-
-def set_up_page(
-    action: str, *, proof: bool = True
-) -> Callable[
-    [Callable[Concatenate[HttpRequest, P], HttpResponse]],
-    Callable[Concatenate[HttpRequest, P], HttpResponse],
-]:
-    """Let the administrator in alone and, with `proof`, once it is sure who it is.
-
-    Where the console connects, and with which password, gives production away: so it is asked for
-    before a form is shown, and again before it is read.
-    """
-
-    def decorated(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-        @wraps(view)
-        def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            verdict = may(signed_in(request), Verb.MANAGE)
-            if not verdict:
-                return forbidden(request, verdict, action)
-            if proof and lacks_proof(request, Verb.MANAGE):
-                back = request.get_full_path()
-                with confirm_first(request, back) as asked:
-                    if request.method == "POST":
-                        confirm(request_actor(request), action, None)
-                return asked.answer or to_confirm(request, back)
-            return view(request, *args, **kwargs)
-
-        return console_page(wrapped)
-
-    return decorated
 
 
 def cluster_url(cluster: Cluster) -> str:
     return reverse("environments:connect-cluster", args=[cluster.pk])
 
 
-@set_up_page("cluster.added")
+# Where the console connects, and with which password, gives production away: hence the proof.
+@administrator_page("cluster.added", proof=True)
 @require_http_methods(["GET", "POST"])
 def connect(request: HttpRequest) -> HttpResponse:
     """Ask for a cluster, try it, and keep it; or choose one that is there."""
@@ -120,7 +83,7 @@ def _look(cluster: Cluster, query: str) -> tuple[Discovery | None, str, bool]:
         return None, str(error), False
 
 
-@set_up_page("cluster.view", proof=False)
+@administrator_page("cluster.view")
 @require_GET
 def cluster(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the installations in a cluster, to be ticked."""
@@ -149,7 +112,7 @@ def cluster(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-@set_up_page("environment.added")
+@administrator_page("environment.added", proof=True)
 @require_http_methods(["GET", "POST"])
 def environments(request: HttpRequest, pk: int) -> HttpResponse:
     """Name what was ticked, and make environments of it."""
@@ -215,7 +178,7 @@ def _chosen(shown: Cluster, keys: list[str]) -> tuple[list[IndexSet], list[str]]
         return sets, gone
 
 
-@set_up_page("cluster.test", proof=False)
+@administrator_page("cluster.test")
 @require_POST
 def try_cluster(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a saved cluster as it is saved, and say how it went."""
@@ -235,7 +198,7 @@ def try_cluster(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponseRedirect(back)
 
 
-@set_up_page("cluster.removed")
+@administrator_page("cluster.removed", proof=True)
 @require_http_methods(["GET", "POST"])
 def remove_a_cluster(request: HttpRequest, pk: int) -> HttpResponse:
     """Explain and do the removal of a cluster."""
@@ -272,7 +235,7 @@ def remove_an_environment(request: HttpRequest, slug: str) -> HttpResponse:
     return _remove_environment(request, shown)
 
 
-@set_up_page("environment.removed")
+@administrator_page("environment.removed", proof=True)
 def _remove_environment(request: HttpRequest, shown: Environment) -> HttpResponse:
     form = RemoveForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

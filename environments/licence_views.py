@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,11 +13,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import mail
 from accounts.audit import request_actor
-from accounts.confirming import confirm_first, confirmed_page
+from accounts.confirming import administrator_page, confirm_first, confirmed_page
 from accounts.crypto import UndecryptableError
-from accounts.policy import may
-from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show, signed_in
+from accounts.web import show
 from environments import licences
 from environments.licence_forms import LicenceForm, NewLicenceForm, RenewForm
 from environments.licence_offers import offers
@@ -26,22 +23,7 @@ from environments.licence_warnings import THRESHOLDS, warning
 from environments.licences import NO_SECOND, LicenceError
 from environments.models import Environment, Licence
 
-P = ParamSpec("P")
-
-
-def licence_page(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Let the administrator in alone."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        verdict = may(signed_in(request), Verb.MANAGE)
-        if not verdict:
-            return forbidden(request, verdict, "licence.view")
-        return view(request, *args, **kwargs)
-
-    return console_page(wrapped)
+licence_page = administrator_page("licence.view")
 
 
 def _home() -> str:

@@ -15,9 +15,8 @@ from typing import Final
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from environments.addresses import IP, BadAddressError, host_and_port, plain_host, plain_ip
+from environments.addresses import IP, BadAddressError, Network, host_and_port, plain_host, plain_ip
 
-Network = IPv4Network | IPv6Network
 LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 # No list allows these: no server of a cluster or of Tracardi lives there, and the metadata services
 # of clouds give credentials to whoever asks.

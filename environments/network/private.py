@@ -4,9 +4,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
-from environments.addresses import IP
-
-Network = IPv4Network | IPv6Network
+from environments.addresses import IP, PRIVATE_NETWORKS, Network
 
 
 class Reach(StrEnum):
@@ -15,17 +13,7 @@ class Reach(StrEnum):
     PUBLIC = "public"
 
 
-# RFC 1918, loopback, carrier-grade NAT, unique local. Not `is_private`, which has more: those of
-# documentation, of benchmarks and of no use.
-PRIVATE: Final[tuple[Network, ...]] = (
-    IPv4Network("10.0.0.0/8"),
-    IPv4Network("172.16.0.0/12"),
-    IPv4Network("192.168.0.0/16"),
-    IPv4Network("100.64.0.0/10"),
-    IPv6Network("fc00::/7"),
-    IPv4Network("127.0.0.0/8"),
-    IPv6Network("::1/128"),
-)
+_LOOPBACK: Final[tuple[Network, ...]] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _LINK_LOCAL: Final[tuple[Network, ...]] = (IPv4Network("169.254.0.0/16"), IPv6Network("fe80::/10"))
 # What no public registry delegates (RFC 2606, 6761, 6762, 8375, 9476), and what people use instead.
 _INNER: Final = frozenset(
@@ -51,7 +39,7 @@ _INNER: Final = frozenset(
 
 def reach_of(ip: IP) -> Reach:
     """Return from how far an IP address is reached. What is in doubt counts as public."""
-    if any(ip in network for network in PRIVATE):
+    if any(ip in network for network in (*PRIVATE_NETWORKS, *_LOOPBACK)):
         return Reach.PRIVATE
     if any(ip in network for network in _LINK_LOCAL):
         return Reach.LINK_LOCAL

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from itertools import combinations
 from typing import Any, Final
 
+from environments.addresses import Network
 from environments.recipes.reading import (
     IP,
-    Network,
     engine_place,
     is_private,
     network,

@@ -14,16 +14,14 @@ from ipaddress import (
 from typing import Final
 from urllib.parse import urlsplit
 
-from environments.addresses import BadAddressError, host_and_port, plain_host
-
-Network = IPv4Network | IPv6Network
-PRIVATE: Final[tuple[Network, ...]] = (
-    IPv4Network("10.0.0.0/8"),
-    IPv4Network("172.16.0.0/12"),
-    IPv4Network("192.168.0.0/16"),
-    IPv4Network("100.64.0.0/10"),
-    IPv6Network("fc00::/7"),
+from environments.addresses import (
+    PRIVATE_NETWORKS,
+    BadAddressError,
+    Network,
+    host_and_port,
+    plain_host,
 )
+
 # Where nothing of this lives: the server itself, its link, many at once.
 _UNFIT: Final[tuple[Network, ...]] = (
     IPv4Network("0.0.0.0/8"),
@@ -65,7 +63,7 @@ def network(text: str) -> Network:
 def is_private(text: str) -> bool:
     """Answer whether an address or a whole network is private."""
     one = network(text)
-    return any(one.version == other.version and one.subnet_of(other) for other in PRIVATE)  # type: ignore[arg-type]
+    return any(one.version == other.version and one.subnet_of(other) for other in PRIVATE_NETWORKS)  # type: ignore[arg-type]
 
 
 def _parts(text: str, read: Callable[[str], Network]) -> list[Network]:

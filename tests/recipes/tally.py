@@ -5,12 +5,14 @@ A test counts what it tried by the fixture `record_property`, with the names bel
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import pytest
 
-from tests.reporting import reporter_of
+from tests.reporting import Properties as Properties
+from tests.reporting import Record as Record
+from tests.reporting import added_up, ended, reporter_of
 
 RECIPES: Final = "recipes"
 CHECKS: Final = "checks"
@@ -19,9 +21,6 @@ HOSTS: Final = "hosts"
 TRIED: Final = (RECIPES, CHECKS, PATHS, HOSTS)
 # What was answered otherwise than it has to be.
 WRONG: Final = "wrong"
-# What the fixture `record_property` is.
-Record: TypeAlias = Callable[[str, object], None]
-Properties: TypeAlias = Iterable[tuple[str, object]]
 
 
 def counted(tests: Iterable[tuple[bool, Properties]]) -> tuple[Counter[str], int]:
@@ -30,15 +29,7 @@ def counted(tests: Iterable[tuple[bool, Properties]]) -> tuple[Counter[str], int
     Of each test it takes whether it passed, and what it recorded of itself. One that failed without
     a number found one.
     """
-    found: Counter[str] = Counter()
-    wrong = 0
-    for passed, properties in tests:
-        own: Counter[str] = Counter()
-        for name, value in properties:
-            own[name] += int(str(value)) if name in (*TRIED, WRONG) else 0
-        found.update({name: own[name] for name in TRIED})
-        wrong += own[WRONG] or int(not passed)
-    return found, wrong
+    return added_up(tests, TRIED, (WRONG,))
 
 
 def line(found: Counter[str], wrong: int) -> str:
@@ -54,9 +45,4 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     reporter = reporter_of(session)
     if reporter is None:
         return
-    ended = [
-        (how == "passed", one.user_properties)
-        for how in ("passed", "failed", "error")
-        for one in reporter.stats.get(how, [])
-    ]
-    reporter.write_line(line(*counted(ended)))
+    reporter.write_line(line(*counted(ended(reporter))))

@@ -5,12 +5,14 @@ A test counts what it tried by the fixture `record_property`, with the names bel
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import pytest
 
-from tests.reporting import reporter_of
+from tests.reporting import Properties as Properties
+from tests.reporting import Record as Record
+from tests.reporting import added_up, ended, reporter_of
 
 ROUTES: Final = "routes"
 PERSONS: Final = "kinds of person"
@@ -35,9 +37,6 @@ TRIED: Final = (
 # What got past: a cell that was another, a payload that ran.
 HOLES: Final = "holes"
 EXECUTED: Final = "executed"
-# What the fixture `record_property` is.
-Record: TypeAlias = Callable[[str, object], None]
-Properties: TypeAlias = Iterable[tuple[str, object]]
 
 
 def counted(tests: Iterable[tuple[bool, Properties]]) -> tuple[Counter[str], int]:
@@ -46,15 +45,7 @@ def counted(tests: Iterable[tuple[bool, Properties]]) -> tuple[Counter[str], int
     Of each test it takes whether it passed, and what it recorded of itself. One that failed without
     a number found one.
     """
-    found: Counter[str] = Counter()
-    leaks = 0
-    for passed, properties in tests:
-        own: Counter[str] = Counter()
-        for name, value in properties:
-            own[name] += int(str(value)) if name in (*TRIED, HOLES, EXECUTED) else 0
-        found.update({name: own[name] for name in TRIED})
-        leaks += (own[HOLES] + own[EXECUTED]) or int(not passed)
-    return found, leaks
+    return added_up(tests, TRIED, (HOLES, EXECUTED))
 
 
 def line(found: Counter[str], leaks: int) -> str:
@@ -70,9 +61,4 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     reporter = reporter_of(session)
     if reporter is None:
         return
-    ended = [
-        (how == "passed", one.user_properties)
-        for how in ("passed", "failed", "error")
-        for one in reporter.stats.get(how, [])
-    ]
-    reporter.write_line(line(*counted(ended)))
+    reporter.write_line(line(*counted(ended(reporter))))
