@@ -326,29 +326,33 @@ def _names() -> Object:
 def _out(answers: Answers, side: Side) -> list[Object]:
     """Return where Tracardi may go: its stores, and the web, but not what is the other side's."""
     found: list[Object] = []
+    elsewhere = _elsewhere(answers, side)
     places = [engine_place(side.elasticsearch)]
     if side.own_redis:
         found.append({"to": [{"podSelector": _pods("redis")}], "ports": [_tcp(6379)]})
     else:
         places.append(redis_place(side.redis))
     for host, port in places:
-        try:
-            to = [{"ipBlock": {"cidr": str(network(host))}}]
-        except ValueError:
-            # It is known by its name alone: anywhere, by this port.
-            found.append({"ports": [_tcp(port)]})
-        else:
-            found.append({"to": to, "ports": [_tcp(port)]})
-    other = answers.other(side)
-    closed = [*other.networks, *(_single(host) for host, _ in stores(answers) if _ip(host))]
+        # One that is known by its name alone may be anywhere, but not at the other side.
+        to = [{"ipBlock": {"cidr": _single(host)}}] if _ip(host) else elsewhere
+        found.append({"to": to, "ports": [_tcp(port)]})
+    found.append({"to": elsewhere, "ports": [_tcp(443), _tcp(80)]})
+    return found
+
+
+def _elsewhere(answers: Answers, side: Side) -> list[Object]:
+    """Return all addresses but the other side's, and those of stores that are known."""
+    closed = [
+        *answers.other(side).networks,
+        *(_single(host) for host, _ in stores(answers) if _ip(host)),
+    ]
     if not side.is_production:
         closed += [_single(one) for one in answers.public_addresses]
-    web = []
+    made = []
     for cidr, version, never in (("0.0.0.0/0", 4, "169.254.0.0/16"), ("::/0", 6, "fe80::/10")):
         rest = [one for one in dict.fromkeys(closed) if network(one).version == version]
-        web.append({"ipBlock": {"cidr": cidr, "except": [never, *rest]}})
-    found.append({"to": web, "ports": [_tcp(443), _tcp(80)]})
-    return found
+        made.append({"ipBlock": {"cidr": cidr, "except": [never, *rest]}})
+    return made
 
 
 def _single(address: str) -> str:

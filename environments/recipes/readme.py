@@ -197,7 +197,22 @@ The network policies need a network plugin that enforces them.
 5. `kubectl apply -f kubernetes/ingress.yaml`, the last: now the collector is public. Behind the
    ingress controller {controller} stands a gate,
    which passes what the proxy on a server passes. The controller has to say who the visitor is, in
-   `X-Real-IP`."""
+   `X-Real-IP`.{_by_name(answers)}"""
+
+
+def _by_name(answers: Answers) -> str:
+    """Return what the policies cannot know of stores that have a name and no address."""
+    named = dict.fromkeys(host for host, _ in stores(answers) if not _numeric(host))
+    if not named:
+        return ""
+    return f"""
+
+A network policy takes addresses. What is known by its name alone may be reached, at its port, at
+any address but those in the other side's networks and those of stores above:
+{", ".join(named)}.
+If one lies in the other side's networks, give its address in the console. What runs in the other
+side's namespace is closed by that namespace, which denies all that it does not name; for a store in
+a third namespace, add a policy there that lets in its own side alone."""
 
 
 def _checks(answers: Answers) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -267,6 +268,53 @@ def test_each_namespace_denies_what_it_does_not_name() -> None:
         other = SAMPLE.other(side)
         closed = {one for peer in out for one in peer["ipBlock"]["except"]}
         assert closed >= {*other.networks, "169.254.0.0/16"}
+
+
+def _reaches(answers: Answers, side: str, address: str, port: int) -> bool:
+    """Answer whether the policies let the API of a side go to an address."""
+    ip = ip_address(address)
+    rules = [
+        rule
+        for one in load(files(answers)[f"kubernetes/{side}.yaml"])
+        if one["kind"] == "NetworkPolicy"
+        and one["spec"]["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/name", "api")
+        == "api"
+        for rule in one["spec"].get("egress", ())
+        if port in {every["port"] for every in rule.get("ports", [{"port": port}])}
+    ]
+    # Without peers a rule is for all of them.
+    peers = [peer for rule in rules for peer in rule.get("to", [{"ipBlock": {"cidr": f"{ip}"}}])]
+    return any(
+        ip in ip_network(block["cidr"])
+        and not any(ip in ip_network(one) for one in block.get("except", ()))
+        for block in (peer["ipBlock"] for peer in peers if "ipBlock" in peer)
+    )
+
+
+@pytest.mark.parametrize(("named", "known"), [("staging", "production"), ("production", "staging")])
+def test_a_store_that_is_known_by_its_name_opens_no_way_to_the_other_sides(
+    named: str, known: str
+) -> None:
+    answers = sample(
+        **{
+            f"{named}_elasticsearch": "http://search.example.com:9200",
+            f"{named}_redis": "redis://queue.example.com:6379",
+            f"{known}_elasticsearch": "http://10.3.0.9:9200",
+            f"{known}_redis": "redis://10.3.0.8:6379",
+        }
+    )
+    other = answers.production if known == "production" else answers.staging
+    for port, store in ((9200, "10.3.0.9"), (6379, "10.3.0.8")):
+        # Its own may be at any address; the other side's are known.
+        assert _reaches(answers, named, "203.0.113.9", port)
+        assert _reaches(answers, named, "2001:db8:9::9", port)
+        for address in (store, *other.addresses, "169.254.169.254"):
+            assert not _reaches(answers, named, address, port), address
+        assert _reaches(answers, known, store, port)
+        assert not _reaches(answers, known, "203.0.113.9", port)
+    text = files(answers)["README.md"]
+    assert "stores above:\nsearch.example.com, queue.example.com." in text
+    assert "known by its name alone" not in files(SAMPLE)["README.md"]
 
 
 def nft(text: str) -> "subprocess.CompletedProcess[str]":
