@@ -13,6 +13,7 @@ from accounts.roles import Verb
 from environments.models import Environment, RecipeVersion
 from environments.recipes.answers import Answers
 from environments.recipes.changes import changes
+from environments.recipes.forms import facts
 from environments.recipes.generate import files
 
 SEEN: Final = "recipe.shown"
@@ -27,6 +28,41 @@ class RecipeError(Exception):
 def latest(staging: Environment) -> RecipeVersion | None:
     """Return the newest version of a staging with the production that it feeds now."""
     return RecipeVersion.objects.filter(staging=staging, production=staging.promotes_to_id).first()
+
+
+def outdated(version: RecipeVersion) -> str:
+    """Return why a version's files are not those that its answers would make now, or nothing."""
+    kept = dict(version.answers)
+    known = facts(version.staging)
+    otherwise = f"This console writes some files otherwise than the one that made {version}."
+    try:
+        made = files(Answers.from_dict({**kept, **known}))
+    except TypeError:
+        return otherwise
+    if made == version.texts:
+        return ""
+    differ = [
+        f"{_FACTS[name]} {_told(name, kept.get(name))} in it, and is {_told(name, now)} by now"
+        for name, now in known.items()
+        if kept.get(name) != now
+    ]
+    if not differ:
+        return otherwise
+    return f"The set-up was corrected after {version} was made: {'; '.join(differ)}."
+
+
+# What is said of each of the facts, which go on with its value.
+_FACTS: Final = {
+    "tenant": "the tenant is",
+    "version": "Tracardi is",
+    "staging_login": "staging's sign-in to Elasticsearch is",
+    "production_login": "production's sign-in to Elasticsearch is",
+}
+
+
+def _told(name: str, value: object) -> str:
+    # Of a tenant that Tracardi derives by itself a recipe says nothing.
+    return str(value or ("the derived one" if name == "tenant" else "not said"))
 
 
 def save(

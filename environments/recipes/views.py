@@ -11,10 +11,8 @@ from accounts.policy import may
 from accounts.roles import Verb
 from accounts.web import FilterForm, console_page, forbidden, paged, show, signed_in
 from environments.models import Environment, RecipeVersion
-from environments.recipes.answers import Answers
 from environments.recipes.changes import changes
 from environments.recipes.forms import RecipeForm
-from environments.recipes.generate import files
 from environments.recipes.services import (
     DOWNLOADED,
     SEEN,
@@ -22,6 +20,7 @@ from environments.recipes.services import (
     archive,
     hand_out,
     latest,
+    outdated,
     save,
 )
 from environments.web import environment_for
@@ -71,7 +70,7 @@ def recipes(request: HttpRequest, slug: str) -> HttpResponse:
         version=version,
         files=version.texts.items() if version is not None else (),
         changed=_changed(version),
-        is_outdated=version is not None and _is_outdated(version),
+        outdated=outdated(version) if version is not None else "",
         listing=paged(request, versions, FilterForm(request.GET)),
         form=form,
         is_open=asked or version is None,
@@ -141,11 +140,3 @@ def _changed(version: RecipeVersion | None) -> list[object]:
         staging=version.staging_id, production=version.production_id, number__lt=version.number
     ).first()
     return list(changes(before.texts, version.texts)) if before is not None else []
-
-
-def _is_outdated(version: RecipeVersion) -> bool:
-    """Answer whether this console writes other files of the same answers than the one before."""
-    try:
-        return files(Answers.from_dict(version.answers)) != version.texts
-    except TypeError:
-        return True

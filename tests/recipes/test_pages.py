@@ -223,6 +223,50 @@ def test_what_another_console_made_otherwise_is_said(
     )
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"tenant": "other"}, "the tenant is acme in it, and is other by now"),
+        ({"version": "0.8.2"}, "Tracardi is 0.8.1 in it, and is 0.8.2 by now"),
+    ],
+)
+def test_a_recipe_that_was_made_before_the_environment_was_corrected_says_so(
+    admin: Client,
+    people: People,
+    staging: Environment,
+    tmp_path: Path,
+    changed: dict[str, str],
+    words: str,
+) -> None:
+    save(people.admin, staging, SAMPLE, shown=0)
+    assert "was corrected" not in text_of(admin.get(address(staging), secure=True))
+    assert run("shop-staging", "--out", str(tmp_path / "before"))[0] == 0
+    Environment.objects.filter(pk=staging.pk).update(**changed)
+    shown = text_of(admin.get(address(staging), secure=True))
+    assert f"The set-up was corrected after Recipe 1 of Shop staging was made: {words}." in shown
+    code, text = run("shop-staging", "--out", str(tmp_path / "after"))
+    assert code == 2
+    assert f"{words}. Nothing was written." in " ".join(text.split())
+    assert not (tmp_path / "after").exists()
+    assert AuditEvent.objects.filter(action="recipe.downloaded").count() == 1
+    # The way out that it names.
+    (tmp_path / "answers.yaml").write_text("{}")
+    words_of_command = ("--out", str(tmp_path / "after"), "--answers")
+    assert run("shop-staging", *words_of_command, str(tmp_path / "answers.yaml"))[0] == 0
+    assert next(iter(changed.values())) in (tmp_path / "after/README.md").read_text()
+    assert "was corrected" not in text_of(admin.get(address(staging), secure=True))
+
+
+def test_a_sign_in_that_was_corrected_makes_a_recipe_old(
+    admin: Client, people: People, staging: Environment
+) -> None:
+    save(people.admin, staging, SAMPLE, shown=0)
+    Cluster.objects.filter(pk=staging.cluster_id).update(authentication="api-key")
+    shown = text_of(admin.get(address(staging), secure=True))
+    assert "staging&#x27;s sign-in to Elasticsearch is basic in it, and is api-key by now" in shown
+    assert "production&#x27;s sign-in" in shown
+
+
 def test_a_version_is_never_changed_and_qa_makes_none(people: People, staging: Environment) -> None:
     made, _ = save(people.admin, staging, SAMPLE, shown=0)
     with pytest.raises(TypeError, match="never changed"):

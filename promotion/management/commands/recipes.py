@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.roles import Verb
 from environments.models import Environment, RecipeVersion
 from environments.recipes.forms import RecipeForm
-from environments.recipes.services import SAVED, RecipeError, hand_out, latest, save
+from environments.recipes.services import SAVED, RecipeError, hand_out, latest, outdated, save
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
 
 _LARGEST: Final = 64 * 1024
@@ -65,6 +65,12 @@ class Command(ActingCommand):
                 raise BadInputError(
                     f"{environment} has no recipe yet. Nothing was written. Answer what it has to "
                     "know on its page, or in a file for --answers."
+                )
+            if why := outdated(found):
+                raise BadInputError(
+                    f"{why} Nothing was written. Look at the answers, the images' tags too, and "
+                    "save them again on its page, or with --answers; a file that holds {} keeps "
+                    "them all. The page also has the files as they were."
                 )
             return found
         kept = dict(found.answers) if found is not None else {}
