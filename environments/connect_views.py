@@ -23,6 +23,7 @@ from environments.connecting import (
     check_connection,
     keep_cluster,
     make_environments,
+    recipes_of,
     remove_cluster,
     remove_environment,
     remove_problem,
@@ -37,6 +38,7 @@ from environments.trial import TrialError
 from environments.web import environment_for
 
 STRANGE_LISTED = 10
+_MOST_NAMED = 5
 
 
 def cluster_url(cluster: Cluster) -> str:
@@ -254,6 +256,18 @@ def _remove_environment(request: HttpRequest, shown: Environment) -> HttpRespons
         form=form,
         problem=remove_problem(shown),
         words="The console forgets it, and who was granted it. Its indices in the cluster and its "
-        "Tracardi stay as they are; it can be connected again.",
+        f"Tracardi stay as they are; it can be connected again.{_recipes_too(shown)}",
         back=reverse("admin:environments_environment_change", args=[shown.pk]),
+    )
+
+
+def _recipes_too(shown: Environment) -> str:
+    """Return what is said of the recipes that go with an environment, where there are some."""
+    names = [str(one) for one in recipes_of(shown)]
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (
+        f" Its deployment recipes go with it: {', '.join(names[:_MOST_NAMED])}{more}. Download "
+        "first what you still need."
     )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q, QuerySet
 from guardian.models import UserObjectPermission
 
 from accounts.audit import Actor, record
@@ -15,7 +15,7 @@ from accounts.models import AuditEvent
 from accounts.policy import APP_LABEL, MODEL
 from accounts.roles import Verb
 from environments.installations import connected
-from environments.models import Cluster, Environment
+from environments.models import Cluster, Environment, RecipeVersion
 from environments.naming import Naming, Side
 from environments.suggesting import HERE, THERE
 from environments.ties import tie_of
@@ -167,6 +167,13 @@ def remove_problem(environment: Environment) -> str:
     return ""
 
 
+def recipes_of(environment: Environment) -> QuerySet[RecipeVersion]:
+    """Return the recipes that go with an environment: a recipe is of both sides of a pair."""
+    either = Q(staging=environment) | Q(production=environment)
+    found = RecipeVersion.objects.filter(either).select_related("staging")
+    return found.order_by("staging__name", "number")
+
+
 def remove_environment(actor: Actor, environment: Environment) -> None:
     """Forget an environment that has no history. Nothing in its cluster is touched.
 
@@ -199,8 +206,12 @@ def _forget(actor: Actor, action: str, held: Environment) -> None:
             object_pk=str(held.pk),
         )
         detail["revoked"] = sorted(set(grants.values_list("user__username", flat=True)))
+        recipes = recipes_of(held)
+        if recipes:
+            detail["recipes"] = [str(one) for one in recipes]
         record(actor, action, held, detail=detail)
         grants.delete()
+        recipes.delete()
         held.delete()
 
 

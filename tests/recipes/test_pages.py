@@ -276,6 +276,50 @@ def test_a_version_is_never_changed_and_qa_makes_none(people: People, staging: E
     assert AuditEvent.objects.filter(action="recipe.saved", outcome="refused").exists()
 
 
+def test_an_environment_is_removed_with_its_recipes_which_are_named(
+    admin: Client, people: People, staging: Environment
+) -> None:
+    production = staging.promotes_to
+    assert production is not None
+    for number, name in enumerate(("a.example.com", "b.example.com")):
+        save(people.admin, staging, sample(public_name=name), shown=number)
+    other = Environment.objects.create(
+        name="Other",
+        slug="other",
+        kind="staging",
+        cluster=staging.cluster,
+        version="0.8.1",
+        tenant="other",
+        promotes_to=production,
+    )
+    save(people.admin, other, sample(tenant="other"), shown=0)
+
+    def remove(one: Environment) -> tuple[str, str]:
+        page = reverse("environments:remove-environment", args=[one.slug])
+        before = text_of(admin.get(page, secure=True))
+        after = text_of(admin.post(page, {"sure": "on"}, secure=True, follow=True))
+        return before, after
+
+    before, after = remove(staging)
+    both = "Recipe 1 of Shop staging, Recipe 2 of Shop staging"
+    assert f"Its deployment recipes go with it: {both}. Download" in before
+    assert "Shop staging is removed from the console." in after
+    assert [str(one) for one in RecipeVersion.objects.all()] == ["Recipe 1 of Other"]
+    # A production's are those that were made for it by a staging that feeds it no more.
+    Environment.objects.filter(pk=other.pk).update(promotes_to=None)
+    before, after = remove(production)
+    assert "go with it: Recipe 1 of Other." in before
+    assert "Shop production is removed from the console." in after
+    assert "deployment recipes" not in remove(other)[0]
+    assert not Environment.objects.exists()
+    events = AuditEvent.objects.filter(action="environment.removed", outcome="done")
+    assert [one.detail.get("recipes") for one in events.order_by("number")] == [
+        both.split(", "),
+        ["Recipe 1 of Other"],
+        None,
+    ]
+
+
 def run(*words: str) -> tuple[int, str]:
     out = io.StringIO()
     try:
