@@ -6,6 +6,7 @@ reached (docs/settings.md; why it is so: docs/adr/0016-where-the-console-connect
 """
 
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -150,7 +151,8 @@ def check_url(url: str) -> None:
 def open_socket(host: str, port: int, seconds: float | None) -> socket.socket:
     """Connect to a host, at an IP address that was judged after the look-up, and return the socket.
 
-    `seconds` bound each attempt; None waits for ever.
+    `seconds` bound all attempts together, and each address has its share of what is left of them;
+    None waits for ever.
 
     Raises:
         BadAddressError, ForbiddenTargetError: the console may not connect there; it did not.
@@ -160,13 +162,17 @@ def open_socket(host: str, port: int, seconds: float | None) -> socket.socket:
     met: OSError | None = None
     ips = _look_up(host, port)
     _judge(host, port, ips)
-    for ip in ips:
+    end = None if seconds is None else time.monotonic() + seconds
+    for tried, ip in enumerate(ips):
+        share = None if end is None else max(0.01, (end - time.monotonic()) / (len(ips) - tried))
         try:
             # The address itself: a second look-up of the name might find another.
-            made = socket.create_connection((str(ip), port), seconds)
+            made = socket.create_connection((str(ip), port), share)
         except OSError as error:
             met = error
             continue
+        # Reading and writing have all the time, as whoever asked expects.
+        made.settimeout(seconds)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
     raise met or OSError(f"{host} has no address.")

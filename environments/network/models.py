@@ -17,7 +17,7 @@ from accounts.models import User
 if TYPE_CHECKING:
     from environments.models import Environment
 
-# A run ends by its own clock; one that goes on for so much longer has lost its worker.
+# A run begins nothing after its time; one without a sign for so much longer has lost its worker.
 GRACE: Final = timedelta(seconds=60)
 
 
@@ -102,6 +102,8 @@ class NetworkRun(models.Model):
     )
     asked_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
+    # When its worker last ended a check of it.
+    beat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -65,6 +65,10 @@ class Prober:
     def _left(self) -> float:
         return min(self.seconds, max(0.1, self.deadline - time.monotonic()))
 
+    def address_of(self, environment: Environment, url: str) -> Address:
+        """Look up where an address leads, unless the time is over."""
+        return address_of(environment, url, look_up=not self.is_over)
+
     def ask(
         self, place: tuple[str, int], method: str, path: str, *, secure: bool, body: bool = False
     ) -> Answer:
@@ -117,13 +121,16 @@ def _path(address: Address) -> str:
     return f"/{rest.partition('/')[2]}".rstrip("/")
 
 
-def address_of(environment: Environment, url: str) -> Address:
-    """Look up where an address leads. Only the resolver is asked."""
+def address_of(environment: Environment, url: str, *, look_up: bool = True) -> Address:
+    """Look up where an address leads, where there is time for it. Only the resolver is asked."""
     who, slug = environment.name, environment.slug
     if not url:
         return Address(who, slug, "", problem=f"{who} has no such address. Enter it first.")
     try:
         host, port = host_and_port(url)
+        if not look_up:
+            words = f"{who}'s address was not looked up: the time of this run was over."
+            return Address(who, slug, url, host, port, problem=words)
         place = place_of(url)
     except BadAddressError as error:
         return Address(who, slug, url, problem=f"{who}: {error}")

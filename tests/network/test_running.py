@@ -1,5 +1,6 @@
 """Whole runs against small real servers and the real engine: a good pair, and each bad one."""
 
+import socket
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from environments.network.running import (
     Which,
     allow_probe,
     check_networks,
+    end_stale,
     forbid_probe,
     request_check,
     run_check,
@@ -382,3 +384,45 @@ def test_the_time_of_a_run_ends_it(silent: Pair, settings: Settings) -> None:
     assert one.asked == []
     assert run.is_partial
     assert "the time of this run was over" in str(run.checks)
+
+
+def test_after_the_time_of_a_run_no_event_is_counted_and_no_name_looked_up(
+    good: Pair, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.NETWORK_RUN_SECONDS = 0.0
+    asked: list[object] = []
+    look_up = socket.getaddrinfo
+
+    def noted(host: object, *rest: Any, **more: Any) -> Any:
+        asked.append(host)
+        return look_up(host, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    run = good.check()
+    assert asked == []
+    assert run.is_partial
+    for key in ("traces", "apart", "private", "production-api"):
+        assert states(run)[key] == "cannot tell", key
+    said = {one["key"]: one["words"] for one in run.checks}
+    over = "the time of this run was over."
+    assert said["traces:shop-staging"] == f"Events were not counted: {over}"
+    assert said["private:shop-staging"] == f"Shop staging's address was not looked up: {over}"
+
+
+def test_a_run_that_takes_long_and_gives_signs_is_kept(silent: Pair) -> None:
+    request_check(silent.people.admin, silent.production)
+    long_ago = timezone.now() - timedelta(seconds=600)
+    soon = timezone.now() - timedelta(seconds=5)
+    NetworkRun.objects.update(status="running", started_at=long_ago, beat_at=soon)
+    end_stale()
+    assert NetworkRun.objects.get().status == "running"
+    NetworkRun.objects.update(beat_at=timezone.now() - timedelta(seconds=61) - GRACE)
+    end_stale()
+    assert NetworkRun.objects.get().status == "errored"
+
+
+def test_each_check_of_a_run_is_a_sign(silent: Pair) -> None:
+    run = silent.check()
+    assert run.started_at is not None
+    assert run.beat_at is not None
+    assert run.beat_at > run.started_at

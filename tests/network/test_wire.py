@@ -24,6 +24,7 @@ from tests.network.servers import (
     trickle,
     until_hung_up,
 )
+from tests.security.listening import dropping
 
 Handle = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
@@ -113,6 +114,24 @@ def test_the_question_says_who_asks_and_what_a_browser_would(tried: Tried) -> No
         answer = wire.ask((PUBLIC, port), "OPTIONS", "/track", secure=False, seconds=10)
     assert (answer.status, answer.allows_origin, answer.from_tracardi) == (200, True, True)
     assert one.agents == {wire.AGENT}
+
+
+def test_an_address_that_drops_leaves_time_for_the_one_that_answers(
+    tried: Tried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried.paths += 1
+    real = socket.getaddrinfo
+
+    def both(host: str, *rest: Any, **more: Any) -> Any:
+        ips = ("127.0.1.1", PUBLIC) if host == "both.test" else (host,)
+        return [one for ip in ips for one in real(ip, *rest, **more)]
+
+    with dropping("127.0.1.1") as port, serving(PUBLIC, Tracardi(), port=port):
+        monkeypatch.setattr(socket, "getaddrinfo", both)
+        answer = wire.ask(("both.test", port), "GET", "/docs", secure=False, seconds=1)
+        found = wire.port("both.test", port, 1, lambda: None)
+    assert answer.status == 200
+    assert (found.speaks, found.ip) == (Speaks.SOMETHING, PUBLIC)
 
 
 # --- The pace of a run ---------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """A server on loopback that says what it is told to, and keeps what it was asked."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
 from pathlib import Path
@@ -87,3 +88,24 @@ def listening(
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def dropping(*hosts: str) -> Iterator[int]:
+    """Let loopback addresses drop every connection, as a firewall does; yield their port.
+
+    Linux answers no more of them once as many wait as the listener said.
+    """
+    with ExitStack() as held:
+        port = 0
+        for host in hosts:
+            listener = held.enter_context(socket.create_server((host, port), backlog=0))
+            port = int(listener.getsockname()[1])
+            while True:
+                waiting = held.enter_context(socket.socket())
+                waiting.settimeout(0.1)
+                try:
+                    waiting.connect((host, port))
+                except TimeoutError:
+                    break
+        yield port

@@ -1,5 +1,6 @@
 """What ALLOWED_TARGETS allows, and how an address may be written: judged in the form."""
 
+import time
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -17,7 +18,7 @@ from environments.models import Cluster, Environment
 from environments.targets import NEVER, ForbiddenTargetError, check_url, open_socket, rules
 from tests.factories import enter
 from tests.security.conftest import Names
-from tests.security.listening import Listener
+from tests.security.listening import Listener, dropping
 
 # --- What an address may look like ---------------------------------------------------------------
 
@@ -159,6 +160,17 @@ def test_each_address_behind_a_name_must_be_allowed(settings: Settings, names: N
         check_url("http://two.test")
     names("two.test", "10.0.0.1", "10.0.0.2")
     check_url("http://two.test")
+
+
+def test_the_addresses_of_a_name_share_the_seconds_of_a_connection(names: Names) -> None:
+    silent = [f"127.0.1.{number}" for number in range(1, 6)]
+    names("many.test", *silent)
+    with dropping(*silent) as port:
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            open_socket("many.test", port, 0.5)
+        # At each of them it would be 2.5.
+        assert time.monotonic() - started < 2
 
 
 def test_a_name_that_cannot_be_looked_up_passes_where_the_list_may_allow_it(
