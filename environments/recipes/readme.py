@@ -229,15 +229,27 @@ From the internet:
 
 From the staff's network both GUIs answer. From staging, `curl -m 5 {_api(production)}` does not.
 
-Then connect the console: *Clusters* with Elasticsearch's address, and *Set-up of environments* with
+Then let the console look, too. In its *Set-up of environments* enter
 
 | environment | address of Tracardi's API | public address |
 |---|---|---|
 | staging | {_api(staging)} | none |
 | production | {_api(production)} | https://{name} |
 
-Its network checks ask the same, on demand and on schedule: that the two addresses are different
-ones, and so are their ports; that staging is private; that the public address answers the collector
-and refuses the rest ({closed} …); that the certificate is valid; that staging says it is staging,
-and production that it is production; that neither Elasticsearch nor Redis answers there; and that
-staging's events do not land in production's indices."""
+and on production's page, as the administrator, open *Network*: *Allow* each of these addresses to
+be probed, for none is before, then *Check now*. From then on the console checks by itself, on
+schedule; `manage.py check-network PRODUCTION --as USER` does the same. It looks whether
+
+- the two APIs are apart: not one server, not at one IP address, not at one port;
+- staging's API is at private IP addresses alone, and so is production's;
+- staging says that it is staging, and production that it is production, each of version
+  {answers.version};
+- the public address answers each of the collector's endpoints;
+- it refuses the rest ({closed} …);
+- its certificate is valid, and stays so for a while;
+- nothing takes an event by plain http, at port 80;
+- neither Elasticsearch nor Redis answers at the public address;
+- no event of staging's servers, or of the console's workflow tests, is in production's indices.
+
+It sees what is open from where it runs, which is seldom the internet: ask from there too, as
+above."""

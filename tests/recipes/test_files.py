@@ -434,7 +434,7 @@ def test_the_readme_says_what_to_do_and_what_the_console_checks() -> None:
         "kubectl apply -f kubernetes/ingress.yaml",
         "https://collect.example.com",
         "vault: tracardi/production",
-        "that staging is private",
+        "staging's API is at private IP addresses alone",
     ):
         assert words in text, words
     assert all(f"`{one.sample}`" in text for one in CLOSED[:6])

@@ -14,6 +14,7 @@ from django.urls import reverse
 from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from environments.models import Cluster, Environment, RecipeVersion
+from environments.network.running import request_check, run_check
 from environments.recipes.generate import files
 from environments.recipes.services import RecipeError, save
 from tests.factories import People, enter, make_people
@@ -318,6 +319,45 @@ def test_an_environment_is_removed_with_its_recipes_which_are_named(
         ["Recipe 1 of Other"],
         None,
     ]
+
+
+def test_the_readme_names_each_network_check_and_the_way_to_it(
+    admin: Client, people: People, staging: Environment
+) -> None:
+    production = staging.promotes_to
+    assert production is not None
+    # Names that nobody has to look up.
+    Environment.objects.filter(pk=production.pk).update(public_url="http://127.0.0.13:9")
+    Cluster.objects.update(url="http://127.0.0.1:9")
+    made = files(SAMPLE)["README.md"]
+    text = " ".join(made.split())
+    production.refresh_from_db()
+    # Where an address may be probed, plain http is asked too; none is allowed here.
+    keys = {
+        one["key"].partition(":")[0]
+        for one in run_check(request_check(people.admin, production)).checks
+    }
+    said = {
+        "apart": "the two APIs are apart",
+        "private": "staging's API is at private IP addresses alone",
+        "production-api": "and so is production's",
+        "identity": "staging says that it is staging",
+        "collector": "answers each of the collector's endpoints",
+        "closed": "it refuses the rest",
+        "tls": "its certificate is valid",
+        "ports": "neither Elasticsearch nor Redis answers at the public address",
+        "traces": "no event of staging's servers",
+    }
+    assert said.keys() == keys
+    for words in (*said.values(), "by plain http", "open *Network*", "manage.py check-network"):
+        assert words in text, words
+    page = reverse("promotion:environment", args=[production.slug])
+    network = reverse("environments:network", args=[production.slug])
+    assert f'<a href="{network}">Network</a>' in text_of(admin.get(page, secure=True))
+    shown = text_of(admin.get(network, secure=True))
+    for button in ("Allow", "Check now"):
+        assert f">{button}</button>" in shown
+        assert f"*{button}*" in text
 
 
 def run(*words: str) -> tuple[int, str]:
