@@ -28,12 +28,15 @@ class Queue(DatabaseBackend):
 
 
 def _begin(sender: Any, task_result: Any, **_kwargs: Any) -> None:
-    number = task_result.db_result.args_kwargs.get(_KEY, "")
-    tracing.begin(number, task=task_result.id)
+    # What another backend runs at once has no row, and is still the request's own doing.
+    row = getattr(task_result, "db_result", None)
+    if row is not None:
+        tracing.begin(row.args_kwargs.get(_KEY, ""), task=task_result.id)
 
 
-def _end(sender: Any, **_kwargs: Any) -> None:
-    tracing.end()
+def _end(sender: Any, task_result: Any, **_kwargs: Any) -> None:
+    if hasattr(task_result, "db_result"):
+        tracing.end()
 
 
 def connect() -> None:

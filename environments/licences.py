@@ -48,6 +48,7 @@ def add(actor: Actor, terms: Terms, key: str) -> Licence:
     action = "licence.added"
     authorise(actor, Verb.MANAGE, action, None, confirmed=True)
     with _changing(actor, action, None):
+        _check_free(None, terms.environments)
         made = Licence.objects.create(
             holder=terms.holder, ends_on=terms.ends_on, note=terms.note, key=key
         )
@@ -65,6 +66,7 @@ def change(actor: Actor, licence: Licence, terms: Terms) -> None:
     authorise(actor, Verb.MANAGE, action, licence, confirmed=True)
     with _changing(actor, action, licence):
         held = _held(licence)
+        _check_free(held, terms.environments)
         now = [use.environment for use in _uses(held)]
         before = _facts(Terms(held.holder, held.ends_on, held.note, now))
         after = _facts(terms)
@@ -166,14 +168,21 @@ def _uses(licence: Licence) -> list[LicenceUse]:
     return list(LicenceUse.objects.filter(licence=licence).select_related("environment"))
 
 
-def _cover(licence: Licence, environments: Collection[Environment]) -> None:
-    others = LicenceUse.objects.filter(environment__in=environments).exclude(licence=licence)
+def _check_free(licence: Licence | None, environments: Collection[Environment]) -> None:
+    """Check that no other licence covers any of the environments."""
+    others = LicenceUse.objects.filter(environment__in=environments)
+    if licence is not None:
+        others = others.exclude(licence=licence)
     taken = others.select_related("environment", "licence").defer("licence__key").first()
     if taken is not None:
         raise LicenceError(
             f"{taken.environment} is covered by another licence, of {taken.licence.holder}. "
             "Nothing was changed. Take it off there first."
         )
+
+
+def _cover(licence: Licence, environments: Collection[Environment]) -> None:
+    _check_free(licence, environments)
     LicenceUse.objects.filter(licence=licence).exclude(environment__in=environments).delete()
     there = set(LicenceUse.objects.filter(licence=licence).values_list("environment", flat=True))
     try:

@@ -484,6 +484,8 @@ FERNET: Final = {
     "accounts/crypto.py",
     "environments/management/commands/make_key.py",
     "promotion/engine/bundle.py",
+    # Whether what is set are keys at all.
+    "tracardi_console/variables.py",
 }
 
 

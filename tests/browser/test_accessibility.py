@@ -27,6 +27,8 @@ RUN = """() => axe.run({preload: false, resultTypes: ["violations"]}).then((foun
     nodes: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)),
   })))"""
 FILES = {"promotion:receipt", "promotion:export-suite", "export-audit", "admin:jsi18n"}
+# For machines, or shown as they are.
+FILES |= {"live", "ready", "metrics"}
 COMPARED = "before=staging:1&after=staging:2"
 
 

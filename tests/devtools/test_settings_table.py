@@ -68,7 +68,7 @@ def test_the_defaults_are_those_of_the_settings() -> None:
             assert words.startswith(("empty", "none")), name
             continue
         if isinstance(value, list):
-            value = ",".join(value)
+            value = ",".join(str(one) for one in value)
         if isinstance(value, float):
             value = f"{value:g}"
         assert words.startswith(f"`{value}`"), (name, words, value)

@@ -179,6 +179,7 @@ def laboratory(folder: Path, **changed: Any) -> Iterator[Lab]:
         _connect(lab)
         _publish(lab)
         _fill(lab)
+        _settle(lab)
         yield lab
 
 
@@ -344,6 +345,46 @@ def _fill(lab: Lab) -> None:
             places.append(f"collector=127.0.0.1:{lab.answers.production_collector_port}")
             places += [f"elasticsearch={every}:9200" for every in any_address]
         lab.serve(name, *places)
+
+
+def _settle(lab: Lab) -> None:
+    """Wait until every way is open, while no rules are there.
+
+    The kernel takes a second or so to believe that a link is up, and IP version 6 asks for its
+    neighbours first: what is asked before looks as if it were dropped.
+    """
+    servers = (STAGING, STAGING_6, PRODUCTION, PRODUCTION_6, PUBLIC, PUBLIC_6)
+    sources = {
+        "internet": (INTERNET, INTERNET_6),
+        "staff": (STAFF, STAFF_6, CONSOLE, CONSOLE_6),
+        "staging": (STAGING, STAGING_6),
+        "in-staging": ("172.30.1.2", f"{NETS_6['172.30.1']}::2"),
+        "in-production": ("172.30.2.2", f"{NETS_6['172.30.2']}::2"),
+    }
+    ask = "GET / HTTP/1.1\r\nHost: settle\r\nConnection: close\r\n\r\n"
+    for host, own in sources.items():
+        probes = [
+            {
+                "host": one,
+                "port": 22,
+                "raw": ask,
+                "source": source,
+                "tls": None,
+                "ca": None,
+                "expected": True,
+            }
+            for source in own
+            for one in servers
+            if (":" in one) == (":" in source)
+        ]
+        answers = lab.ask(host, probes)
+        silent = [
+            f"{probe['source']} at {probe['host']}: {answer['error'] or answer['status']}"
+            for probe, answer in zip(probes, answers, strict=True)
+            if answer["status"] != 200
+        ]
+        if silent:
+            raise AssertionError(f"The network of {host} does not come up: {', '.join(silent)}")
 
 
 def _batch(lab: Lab, host: str, lines: Sequence[str]) -> None:

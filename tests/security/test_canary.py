@@ -220,7 +220,7 @@ COMPARED = (
 def test_no_page_shows_a_secret_to_any_role(
     lived: Promotion, people: People, plain_static_files: None, record_property: Record
 ) -> None:
-    looked = {200: 0, 302: 0, 403: 0, 404: 0}
+    looked = {200: 0, 302: 0, 400: 0, 403: 0, 404: 0}
     for actor in (people.admin, people.qa, people.marketing):
         client = enter(actor.user)
         for address in addresses(lived):
