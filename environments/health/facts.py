@@ -86,6 +86,7 @@ class ClusterFacts:
 class IndexFacts:
     """One index. `mapping` and `analysis` are digests; `size` and `documents` None if not known.
 
+    What the index learnt from documents is no part of `mapping`.
     `blocks` are the engine's names of what refuses writes, such as `write`.
     """
 

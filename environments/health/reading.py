@@ -23,6 +23,7 @@ from environments.health.facts import (
     Traffic,
     Watermark,
 )
+from environments.mappings import fixed
 from environments.models import Cluster
 from environments.naming import Naming
 
@@ -227,7 +228,7 @@ def _index(
         aliases=frozenset(facts.get("aliases", ())),
         is_open=facts.get("state") != "close",
         health=health,
-        mapping=_digest(facts.get("mappings", {}).get("_doc", {})),
+        mapping=_digest(fixed(facts.get("mappings", {}).get("_doc", {}))),
         analysis=_digest({k: v for k, v in settings.items() if k.startswith("index.analysis.")}),
         size=int(size) if size is not None else None,
         documents=(counts or {}).get(name, 0) if known else None,

@@ -165,6 +165,19 @@ def test_sides_of_different_shapes_are_told_on_both_until_they_are_equal(
     assert "mapping.differs" not in pipeline.look()["staging"]
 
 
+def test_fields_that_two_sides_learnt_from_documents_are_no_difference(pipeline: Pipeline) -> None:
+    for side, name in ((pipeline.staging, "colour"), (pipeline.production, "length")):
+        learnt = {"properties": {"traits": {"properties": {name: {"type": "keyword"}}}}}
+        index = side.naming.concrete("content")
+        pipeline.engine.request("PUT", f"/{index}/_mapping", body=learnt)
+    assert pipeline.look() == {"staging": {}, "production": {}}
+    # What no document teaches is one, in the same index.
+    field = {"properties": {"by_hand": {"type": "keyword"}}}
+    index = pipeline.staging.naming.concrete("content")
+    pipeline.engine.request("PUT", f"/{index}/_mapping", body=field)
+    assert pipeline.look()["production"]["mapping.differs"].subject == "content"
+
+
 def test_what_the_events_say_is_told(pipeline: Pipeline) -> None:
     staging, production = pipeline.staging, pipeline.production
     for number in range(29):
