@@ -87,8 +87,12 @@ def _resources(environment: Environment) -> list[dict[str, object]]:
     return rows
 
 
-def _documents(rows: list[dict[str, object]]) -> int:
-    return sum(int(str(row["documents"])) for row in rows)
+def _is_fresh(rows: list[dict[str, object]]) -> bool:
+    """Answer whether an environment surely holds nothing but what Tracardi writes for itself."""
+    counts = [row["documents"] for row in rows]
+    known = [number for number in counts if isinstance(number, int)]
+    # An installation of Tracardi writes one.
+    return len(known) == len(counts) and sum(known) <= 1
 
 
 @console_page
@@ -118,8 +122,7 @@ def environment(request: HttpRequest, slug: str) -> HttpResponse:
         shown=shown,
         rows=rows,
         missing=len(shown.catalogue.promoted) - len({row["name"] for row in rows}),
-        # An installation of Tracardi writes one for itself.
-        fresh=not shown.is_production and _documents(rows) <= 1,
+        fresh=not shown.is_production and _is_fresh(rows),
         problem=problem,
         live=live,
         generations=generations[:20] if may(user, Verb.VIEW_BUILD, shown) else [],

@@ -169,6 +169,22 @@ def test_the_environments_page_counts_documents_as_people_do(
     assert row[: row.index("</tr>")].count('<td class="tc-num">1</td>') == 1
 
 
+def test_an_environment_whose_documents_nobody_can_count_is_shown_and_not_taken_for_fresh(
+    people: People, pipeline: Pipeline
+) -> None:
+    limit: dict[str, dict[str, int | None]] = {"transient": {"search.max_buckets": 1}}
+    try:
+        # The engine then refuses to count by index.
+        pipeline.engine.request("PUT", "/_cluster/settings", body=limit)
+        text = read(people.admin, "promotion:environment", pipeline.staging.slug)
+    finally:
+        limit["transient"]["search.max_buckets"] = None
+        pipeline.engine.request("PUT", "/_cluster/settings", body=limit)
+    row = text[text.index("Entity lists</a>") :]
+    assert row[: row.index("</tr>")].count('<td class="tc-num">—</td>') == 1
+    assert "Nothing is configured in it yet." not in text
+
+
 # --- The command --------------------------------------------------------------------------------
 
 
