@@ -68,6 +68,14 @@ class IndexState:
         # the mapping's own: production learns it by promotion.
         return digest(fixed(self.mapping))
 
+    @cached_property
+    def mapping_digests(self) -> frozenset[str]:
+        """Return the digests under which a build of this mapping may be kept.
+
+        An earlier console took what documents taught the mapping for a part of it.
+        """
+        return frozenset({self.mapping_digest, digest(self.mapping)})
+
 
 @dataclass(frozen=True)
 class Capacity:

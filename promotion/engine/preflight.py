@@ -35,11 +35,12 @@ def check_mappings(wanted: Mapping[str, str], live: Mapping[str, IndexState]) ->
             "mapping-differs",
             Severity.ERROR,
             f"The mapping of {resource} in the build is not that of {live[resource].name}.",
-            "Bring staging and production to the same Tracardi version and mappings.",
+            "Bring staging and production to the same Tracardi version and mappings, then capture "
+            "again.",
             resource,
         )
         for resource, digest in wanted.items()
-        if digest != live[resource].mapping_digest
+        if digest not in live[resource].mapping_digests
     ]
 
 

@@ -11,11 +11,12 @@ from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
 from promotion.beginning import cancel
 from promotion.buttons import readiness
-from promotion.engine.errors import Aborted, Mismatch, RuleBroken, StalePlan
+from promotion.engine.errors import Aborted, Mismatch, PreflightFailed, RuleBroken, StalePlan
+from promotion.engine.ports import digest
 from promotion.live import finish
 from promotion.locking import lock, unlock
-from promotion.models import Build, Promotion, Review, StoredGeneration, Unlocking
-from promotion.planning import indices_of
+from promotion.models import Build, BuildPart, Promotion, Review, StoredGeneration, Unlocking
+from promotion.planning import check_build, indices_of, look
 from promotion.preparing import (
     current_preparation,
     newest_approved,
@@ -370,3 +371,25 @@ def test_what_was_edited_by_hand_is_discarded_by_promoting_the_live_build_again(
     made = promote(people.admin, build, adopted, plan_digest=ready.plan_digest, consents=codes)
     assert finish(made).status == "succeeded"
     assert "by-hand" not in served(adopted, "rule")
+
+
+def test_a_build_that_an_earlier_console_kept_with_learnt_fields_is_prepared(
+    people: People, staging: Environment, adopted: Environment, put: Put
+) -> None:
+    learnt = {"properties": {"traits": {"properties": {"colour": {"type": "keyword"}}}}}
+    indices = [side.naming.alias("content") for side in (staging, adopted)]
+    engine = connect(staging.cluster)
+    engine.request("PUT", f"/{','.join(indices)}/_mapping", body=learnt)
+    put("segment", "new", '{"name": "New"}')
+    build = approved(people, staging)
+    [state] = ClusterWriter(engine).states([staging.naming.alias("content")]).values()
+    part = BuildPart.objects.filter(build=build, tree__resource="content")
+    # All of the mapping was digested then.
+    assert part.update(mapping_digest=digest(state.mapping)) == 1
+    assert part.get().mapping_digest != state.mapping_digest
+    assert prepare(build, adopted).status == "succeeded"
+
+    # Of other mappings it is refused as ever.
+    part.update(mapping_digest=digest({**state.mapping, "dynamic": "false"}))
+    with pytest.raises(PreflightFailed, match="then capture again"):
+        check_build(build, look(ClusterWriter(engine), adopted), adopted)
