@@ -9,8 +9,6 @@ from environments.flowgraph import shown
 from environments.health.facts import ClusterFacts, Disk, Watermark
 from environments.health.judging import worst_first
 
-# Codes of findings about the cluster begin so: they are the administrator's.
-OF_CLUSTER: Final = "cluster."
 # A disk that the engine does not guard.
 UNGUARDED: Final = 0.9
 SHARDS_SHORT: Final = 0.9

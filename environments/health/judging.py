@@ -18,6 +18,8 @@ SILENT: Final = timedelta(hours=24)
 ENOUGH_EVENTS: Final = 20
 MANY_FAILED, MOST_FAILED = 0.05, 0.25
 _FULL: Final = "read_only_allow_delete"
+# Codes of findings begin so that are the administrator's: of the cluster, and what else is in it.
+OF_CLUSTER: Final = "cluster."
 # By resource, the digests of the mapping and of the analysis settings.
 Shapes = Mapping[str, Sequence[str]]
 
@@ -146,6 +148,15 @@ def _names(name: str, naming: Naming, facts: SetFacts) -> Iterator[Finding]:
             "Add the alias to it. Look at the index template too, which gives it to new ones.",
             ", ".join(sorted(apart)),
         )
+    if foreign := _foreign(naming, facts):
+        # What else is in the cluster is not for everybody who sees the environment.
+        yield Finding(
+            f"{OF_CLUSTER}names",
+            Severity.INFO,
+            f"Names of {name} lead to indices that are not its own: {named(foreign)}.",
+            "Move each to the environment's own index. The same is told to everybody without those "
+            "indices' names.",
+        )
 
 
 _REMEDIES: Final = {
@@ -159,6 +170,32 @@ _REMEDIES: Final = {
 }
 
 
+def _foreign(naming: Naming, facts: SetFacts) -> list[str]:
+    """Return which names lead to an index of somebody else, in words."""
+    names = {
+        name
+        for one in naming.catalogue.resources
+        if not one.partitioned
+        for name in (naming.alias(one.name), naming.concrete(one.name))
+    }
+    return [
+        f"{name} to {one.name}"
+        for one in facts.indices.values()
+        if naming.classify(one.name) is None
+        for name in names & one.aliases
+    ]
+
+
+def _own(naming: Naming, names: Iterable[str]) -> str:
+    """Return names of an environment's own indices, and how many others there are."""
+    rows = list(names)
+    own = [one for one in rows if naming.classify(one) is not None]
+    if (others := len(rows) - len(own)) == 0:
+        return named(own)
+    words = "an index that is not its own" if others == 1 else f"{others} that are not its own"
+    return f"{named(own)} and {words}" if own else words
+
+
 def _wrong(naming: Naming, facts: SetFacts, resource: Resource) -> tuple[str, str] | None:
     """Return what is wrong with a resource's two names: a code, and words."""
     alias, concrete = naming.alias(resource.name), naming.concrete(resource.name)
@@ -167,16 +204,16 @@ def _wrong(naming: Naming, facts: SetFacts, resource: Resource) -> tuple[str, st
     if not read:
         return ("names.none", f"{alias} to nothing") if written else None
     if len(read) > 1:
-        return "names.several", f"{alias} to {len(read)} indices ({named(read)})"
+        return "names.several", f"{alias} to {len(read)} indices ({_own(naming, read)})"
     (index,) = read
     what = naming.classify(index)
     # An index may have the very name that is an alias: the engine made it for a write.
     if what is None or what.resource != resource or what.kind is NameKind.ALIAS:
-        return "names.elsewhere", f"{alias} to {index}"
+        return "names.elsewhere", f"{alias} to {_own(naming, read)}"
     if not written:
         return "names.unmade", f"{concrete} to nothing"
     if written != read:
-        return "names.split", f"{alias} to {index}, and {concrete} to {named(written)}"
+        return "names.split", f"{alias} to {index}, and {concrete} to {_own(naming, written)}"
     return None
 
 

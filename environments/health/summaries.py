@@ -13,8 +13,7 @@ from accounts.models import User
 from accounts.policy import environments_with, may
 from accounts.roles import Verb
 from environments.findings import Finding
-from environments.health.cluster_judging import OF_CLUSTER
-from environments.health.judging import judge_drift, things, worst_first
+from environments.health.judging import OF_CLUSTER, judge_drift, things, worst_first
 from environments.models import Environment, HealthState
 
 

@@ -121,10 +121,16 @@ def test_names_that_lead_astray_are_told(pipeline: Pipeline) -> None:
         "names.split",
         "names.unmade",
         "names.partition",
+        "cluster.names",
     }
     assert f"{alias('rule')} to nothing" in told["names.none"].message
     assert f"{alias('segment')} to 2 indices" in told["names.several"].message
-    assert f"{alias('flow')} to {other.concrete('flow')}" in told["names.elsewhere"].message
+    foreign = f"{alias('flow')} to {other.concrete('flow')}"
+    assert f"{alias('flow')} to an index that is not its own" in told["names.elsewhere"].message
+    assert told["cluster.names"].message == (
+        f"Names of Production lead to indices that are not its own: {foreign}."
+    )
+    assert not any(foreign in one.message for one in told.values() if one.code != "cluster.names")
     assert made["content"] in told["names.split"].message
     assert f"{own('report')} to nothing" in told["names.unmade"].message
     assert told["names.partition"].subject == event

@@ -1,6 +1,7 @@
 """Health as pages and as a command: every state in words, for each role what is its own."""
 
 import json
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -89,6 +90,39 @@ def test_what_is_to_be_looked_at_is_said_with_its_remedy_and_hides_nothing(
         assert "1 thing about the cluster is for the administrator to look at." in text
     # The other side has the cluster's alone.
     assert "Staging: 1 thing to look at" in read(people.qa, "admin:index")
+
+
+def test_what_else_a_name_leads_to_is_told_to_the_administrator_alone(
+    people: People, pipeline: Pipeline
+) -> None:
+    engine, shown = pipeline.engine, pipeline.production
+    own = shown.naming.concrete
+    others = [f"somebody.{uuid.uuid4().hex[:8]}.{word}" for word in ("one", "two", "three")]
+    rule, flow, segment = (shown.naming.alias(name) for name in ("rule", "flow", "segment"))
+    for other, names in zip(others, ([rule], [flow], [own("segment")]), strict=True):
+        aliases: dict[str, object] = {name: {} for name in names if name != own("segment")}
+        make_index(engine, other, {"settings": {"number_of_replicas": 0}, "aliases": aliases})
+    moved = shown.naming.generation_index("segment", 9)
+    make_index(engine, moved, {"settings": {"number_of_replicas": 0}})
+    actions: list[dict[str, dict[str, str]]] = [
+        {"remove": {"index": own("flow"), "alias": flow}},
+        {"remove_index": {"index": own("segment")}},
+        {"add": {"index": moved, "alias": segment}},
+        {"add": {"index": others[2], "alias": own("segment")}},
+    ]
+    try:
+        engine.request("POST", "/_aliases", body={"actions": actions})
+        pipeline.look()
+        told = page(people.admin, shown)
+        assert [other for other in others if other not in told] == []
+        for actor in (people.qa, people.marketing):
+            told = page(actor, shown)
+            assert [other for other in others if other in told] == []
+            assert f"{rule} to 2 indices ({own('rule')} and an index that is not its own)" in told
+            assert f"{flow} to an index that is not its own" in told
+            assert f"{own('segment')} to an index that is not its own" in told
+    finally:
+        engine.request("DELETE", f"/{','.join(others)}")
 
 
 def test_nobody_looked_nobody_looks_and_nobody_answers_are_told_apart(
