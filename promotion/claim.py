@@ -10,12 +10,13 @@ from django.conf import settings
 from django.db.models import F
 
 from environments.models import Environment
-from promotion.engine.errors import LeaseLost, PromotionError
+from promotion.engine.errors import LeaseHeld, LeaseLost, PromotionError
 from promotion.engine.lease import Lease, LeaseHeldBy, Sighting, acquire
 from promotion.models import Promotion
 from promotion.writer import ClusterWriter
 
 clock = time.monotonic
+PAUSE_SECONDS: Final = 1.0
 # Others' claims as this process saw them first, by environment: it is the clock of this process
 # that says when one stood still for a whole lease time.
 _seen: Final[dict[tuple[int, str], Sighting]] = {}
@@ -88,9 +89,25 @@ def claim(writer: ClusterWriter, environment: Environment, holder: str) -> Claim
 
 
 @contextmanager
-def claimed(writer: ClusterWriter, environment: Environment, holder: str) -> Iterator[Claim]:
-    """Hold the lease for the block, and give it back after it, whatever happened."""
-    held = claim(writer, environment, holder)
+def claimed(
+    writer: ClusterWriter, environment: Environment, holder: str, *, patience: float = 0.0
+) -> Iterator[Claim]:
+    """Hold the lease for the block, and give it back after it, whatever happened.
+
+    While another holds it, it is asked for again for `patience` seconds.
+
+    Raises:
+        LeaseHeld: another holds it still.
+    """
+    held: Claim | None = None
+    until = time.monotonic() + patience
+    while held is None:
+        try:
+            held = claim(writer, environment, holder)
+        except LeaseHeld:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE_SECONDS)
     try:
         yield held
     finally:

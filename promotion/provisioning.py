@@ -104,10 +104,12 @@ def provision(
     digest: str,
     reason: str = "",
     progress: Callable[[Step], None] = lambda _step: None,
+    patience: float = 0.0,
 ) -> Plan:
     """Make what is missing of `target` like `like`, by just the plan of that digest; return it.
 
     Again after a crash it goes on where it was, with a new plan. Nothing that is there is touched.
+    While another works there, it waits for `patience` seconds.
 
     Raises:
         NotAllowedError: the actor may not.
@@ -121,7 +123,7 @@ def provision(
         check_plan(plan(target, like), digest)
         writer_for(target)
         maker = _reader(target)
-        with claimed(maker, target, f"provision-{secrets.token_hex(6)}"):
+        with claimed(maker, target, f"provision-{secrets.token_hex(6)}", patience=patience):
             refuse_running(target)
             confirmed = plan(target, like)
             check_plan(confirmed, digest)

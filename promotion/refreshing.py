@@ -221,11 +221,13 @@ def refresh(
     halves: bool = True,
     consents: Collection[str] = (),
     reason: str = "",
+    patience: float = 0.0,
 ) -> tuple[Refresh, Build | None]:
     """Make a staging's configuration equal a production's, by just the plan of that digest.
 
     Returns the plan, and the build that keeps what was there, where anything is lost. Each document
-    is written only if it is as it was seen. Again after a crash it goes on where it was.
+    is written only if it is as it was seen. Again after a crash it goes on where it was. While
+    another works there, it waits for `patience` seconds.
 
     Raises:
         NotAllowedError: the actor may not.
@@ -238,7 +240,7 @@ def refresh(
         refuse_running(target)
         _check(plan(target, source, halves=halves), digest, consents)
         writer = writer_for(target)
-        with claimed(writer, target, f"refresh-{secrets.token_hex(6)}"):
+        with claimed(writer, target, f"refresh-{secrets.token_hex(6)}", patience=patience):
             confirmed = plan(target, source, halves=halves)
             _check(confirmed, digest, consents)
             if confirmed.lost:

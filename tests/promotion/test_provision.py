@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
+from django.core.management import call_command
+from pytest_django import Settings
 
 from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
@@ -12,7 +14,7 @@ from environments.elastic import Connection, connect
 from environments.models import Environment
 from environments.provisioning import Kind, Plan, Step
 from promotion.adoption import adopt, run_adopt
-from promotion.claim import claimed
+from promotion.claim import claim, claimed
 from promotion.engine.errors import Conflict, LeaseHeld, PreflightFailed, StalePlan
 from promotion.live import finish
 from promotion.making import SetMaker
@@ -416,6 +418,30 @@ def test_it_waits_for_no_promotion_and_none_for_it(
     failed = AuditEvent.objects.filter(action="environment.provision").last()
     assert failed is not None
     assert failed.outcome == AuditEvent.Outcome.REFUSED
+
+
+def test_the_command_waits_for_another_and_records_one_refusal(
+    people: People, staging: Environment, production: Environment, settings: Settings
+) -> None:
+    def run() -> int:
+        try:
+            call_command("provision", production.slug, "--like", staging.slug, "--yes", *who)
+        except SystemExit as end:
+            return int(str(end.code))
+        return 0
+
+    who = ("--as", "administrator")
+    settings.LEASE_SECONDS, settings.LEASE_RENEW_SECONDS = 1, 0.2
+    with claimed(writer_for(production), production, "somebody"):
+        assert run() == 3
+    assert states(production) == {}
+    events = AuditEvent.objects.filter(action__startswith="environment.provision")
+    assert [one.outcome for one in events] == [AuditEvent.Outcome.REFUSED]
+    # Of a dead one the claim ends, and that it was waited for is no refusal.
+    claim(writer_for(production), production, "a dead one").stop()
+    assert run() == 0
+    check_alike(staging, production)
+    assert events.filter(outcome=AuditEvent.Outcome.REFUSED).count() == 1
 
 
 def test_an_answer_that_was_lost_is_no_harm(

@@ -1,10 +1,8 @@
 """`manage.py provision ENV --like OTHER | --from PRODUCTION --as USER`."""
 
 import sys
-import time
 from argparse import ArgumentParser
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 
@@ -16,12 +14,10 @@ from environments.models import Environment
 from environments.provisioning import Plan, Step
 from environments.visible import visible
 from promotion import provisioning, refreshing
+from promotion.claim import PAUSE_SECONDS
 from promotion.commands import ActingCommand, BadInputError, command_actor, find_environment
-from promotion.engine.errors import LeaseHeld, PreflightFailed
+from promotion.engine.errors import PreflightFailed
 from promotion.engine.refresh import Refresh
-
-T = TypeVar("T")
-PAUSE_SECONDS = 1.0
 
 
 class Command(ActingCommand):
@@ -85,15 +81,14 @@ class Command(ActingCommand):
             if not options["json"]:
                 self.stdout.write(f"made {step.kind} {step.name}")
 
-        done = patiently(
-            lambda: provisioning.provision(
-                command_actor(user),
-                target,
-                like,
-                digest=digest,
-                reason=options["reason"],
-                progress=told,
-            )
+        done = provisioning.provision(
+            command_actor(user),
+            target,
+            like,
+            digest=digest,
+            reason=options["reason"],
+            progress=told,
+            patience=patience(),
         )
         words = f"{len(done.due)} made" if done.due else "nothing was missing"
         message = f"{target} is like {like}: {words}, and all of it was read back."
@@ -108,16 +103,15 @@ class Command(ActingCommand):
         if options["plan"]:
             return _planned(found.to_dict(), found.findings, words)
         digest = self._confirmed(options, found.digest, words)
-        done, kept = patiently(
-            lambda: refreshing.refresh(
-                command_actor(user),
-                target,
-                source,
-                digest=digest,
-                halves=halves,
-                consents=options["consent"],
-                reason=options["reason"],
-            )
+        done, kept = refreshing.refresh(
+            command_actor(user),
+            target,
+            source,
+            digest=digest,
+            halves=halves,
+            consents=options["consent"],
+            reason=options["reason"],
+            patience=patience(),
         )
         message = f"{target} holds what {source} serves: {done.due} documents were changed."
         if kept is not None:
@@ -145,20 +139,9 @@ class Command(ActingCommand):
         self.stdout.write("\n".join([*outcome.get("lines", []), outcome["message"]]))
 
 
-def patiently(act: Callable[[], T]) -> T:
-    """Do it, again while another works there, up to the time after which a dead one's claim ends.
-
-    Raises:
-        LeaseHeld: somebody works there still.
-    """
-    until = time.monotonic() + settings.LEASE_SECONDS + 2 * PAUSE_SECONDS
-    while True:
-        try:
-            return act()
-        except LeaseHeld:
-            if time.monotonic() > until:
-                raise
-            time.sleep(PAUSE_SECONDS)
+def patience() -> float:
+    """Return for how many seconds another's work is waited for: a dead one's claim ends by then."""
+    return float(settings.LEASE_SECONDS) + 2 * PAUSE_SECONDS
 
 
 def _planned(
