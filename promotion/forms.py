@@ -183,6 +183,8 @@ class ProvisionForm(ConsentForm):
 
     other = forms.CharField(widget=forms.HiddenInput)
     plan = forms.CharField(widget=forms.HiddenInput)
+    # The codes of what was to be agreed to by itself: the plan is not made anew to know them.
+    asked = forms.CharField(required=False, max_length=300, widget=forms.HiddenInput)
     reason = forms.CharField(required=False, max_length=300, help_text="Kept in the audit trail.")
     agree = forms.BooleanField(label="I have read the plan")
 
@@ -190,6 +192,7 @@ class ProvisionForm(ConsentForm):
         super().__init__(*args, **kwargs)
         # The reason is it.
         del self.fields["comment"]
+        self.initial["asked"] = " ".join(self.consent_names.values())
 
 
 class DriftForm(forms.Form):

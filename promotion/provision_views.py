@@ -103,18 +103,10 @@ def refresh_environment(request: HttpRequest, slug: str) -> HttpResponse:
     data = request.POST if request.method == "POST" else request.GET
     source = _chosen(others, data.get("other", ""), shown.promotes_to)
     halves = data.get("halves") != "out"
-    plan, problem = None, ""
-    # A form that came back with an error shows the plan anew.
-    if source is not None:
-        plan, problem = _copied(shown, source, halves=halves)
-    due = [one.to_dict() for one in plan.findings if _asks(one)] if plan is not None else []
+    # What the page asked for, in its own words: no plan is made only to know that again.
+    asked = data.get("asked", "")[:300].split()
     form = ProvisionForm(
-        request.POST or None,
-        due=due,
-        initial={
-            "other": source.slug if source is not None else "",
-            "plan": plan.digest if plan is not None else "",
-        },
+        request.POST or None, due=[{"code": one, "message": "", "remedy": ""} for one in asked]
     )
     if request.method == "POST" and form.is_valid() and source is not None:
         chosen = source
@@ -135,6 +127,17 @@ def refresh_environment(request: HttpRequest, slug: str) -> HttpResponse:
         out = "" if halves else "&halves=out"
         again = f"{request.path}?other={chosen.slug}{out}"
         return done(request, environment_url(shown), act, again=again)
+    # A form that came back with an error shows the plan anew; what is done is planned by the doing.
+    plan, problem = _copied(shown, source, halves=halves) if source is not None else (None, "")
+    due = [one.to_dict() for one in plan.findings if _asks(one)] if plan is not None else []
+    form = ProvisionForm(
+        request.POST or None,
+        due=due,
+        initial={
+            "other": source.slug if source is not None else "",
+            "plan": plan.digest if plan is not None else "",
+        },
+    )
     return show(
         request,
         "promotion/refresh.html",

@@ -30,7 +30,7 @@ from promotion.engine.errors import (
 )
 from promotion.engine.manifest import Tree, oid_of
 from promotion.engine.ports import IndexState
-from promotion.engine.refresh import Change, Refresh, changes
+from promotion.engine.refresh import Change, Documents, Refresh, changes
 from promotion.models import Build
 from promotion.planning import writer_for
 from promotion.provisioning import MOST_SAID, failures, refuse_running
@@ -105,9 +105,14 @@ def plan(target: Environment, source: Environment, *, halves: bool = True) -> Re
     Raises:
         PromotionError: one of them cannot be read.
     """
+    return _look(target, source, halves=halves)[0]
+
+
+def _look(target: Environment, source: Environment, *, halves: bool) -> tuple[Refresh, Documents]:
+    """Return the plan, and what `target` holds; that is empty where it was not read."""
     found = Refresh(target.naming.key, source.naming.key, ())
     if problem := _misplaced(target, source):
-        return _with(found, [problem])
+        return _with(found, [problem]), {}
     theirs, ours = _Side(source), _Side(target)
     if not ours.states:
         missing = Finding(
@@ -116,7 +121,7 @@ def plan(target: Environment, source: Environment, *, halves: bool = True) -> Re
             f"{target} has no indices.",
             f"Make them first: provision {target.slug} --like {source.slug}.",
         )
-        return _with(found, [missing])
+        return _with(found, [missing]), {}
     findings = _mappings(theirs, ours)
     wanted, now = theirs.documents(), ours.documents()
     left_out = keeping = None
@@ -135,7 +140,7 @@ def plan(target: Environment, source: Environment, *, halves: bool = True) -> Re
                 "Agree to it: what it holds is kept as a build first.",
             )
         )
-    return _with(made, findings)
+    return _with(made, findings), now
 
 
 def remains_words(found: Refresh) -> str:
@@ -298,17 +303,17 @@ def _prove(target: Environment, source: Environment, confirmed: Refresh, *, halv
     Raises:
         Mismatch: staging is not as production was when it was planned.
     """
-    now = _Side(target).documents()
-    for part in confirmed.resources:
+    after: Refresh | None = None
+    now: Documents = {}
+    with suppress(RuleBroken):
+        after, now = _look(target, source, halves=halves)
+    for part in confirmed.resources if now else ():
         for change in part.changes:
             if now[part.resource].get(change.id) != change.wanted:
                 raise Mismatch(
                     f"{part.resource} {change.id!r} is not what was written: somebody changed it "
                     f"meanwhile. {AGAIN}"
                 )
-    after = None
-    with suppress(RuleBroken):
-        after = plan(target, source, halves=halves)
     if after is None or after.due or errors(after.findings):
         raise Mismatch(
             f"{source} or {target} changed while it was copied: they are not equal now. {AGAIN}"

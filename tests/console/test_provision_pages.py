@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
@@ -15,6 +16,7 @@ from accounts.models import AuditEvent
 from environments.elastic import connect
 from environments.models import Environment
 from promotion.claim import claim
+from promotion.cluster import ClusterReader
 from promotion.planning import writer_for
 from promotion.provisioning import plan
 from promotion.refreshing import plan as refresh_plan
@@ -68,7 +70,10 @@ def confirm(client: Client, name: str, page: str, **data: str) -> str:
     """Send the form of a page as it was shown, read and agreed to."""
     found = re.search(r'name="plan" value="([0-9a-f]{64})"', page)
     assert found is not None
+    asked = re.search(r'name="asked" value="([^"]*)"', page)
     whole = {"other": "production", "plan": found[1], "agree": "on", **data}
+    if asked is not None:
+        whole.setdefault("asked", asked[1])
     return client.post(address(name), whole, secure=True, follow=True).content.decode()
 
 
@@ -118,6 +123,41 @@ def test_what_is_there_is_lost_only_with_consent_and_secrets_stay_out_on_request
     assert "What it held is Staging build 1." in done
     assert served(staging, "rule") == served(production, "rule")
     assert served(staging, "resource") != served(production, "resource")
+
+
+def test_a_click_on_refresh_reads_each_side_no_more_often_than_it_must(
+    people: People,
+    staging: Environment,
+    production: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sets.install(staging, documents=False)
+    client = enter(people.admin.user)
+    page = get(client, "refresh")
+    read, found = ClusterReader.read, Counter[str]()
+
+    def counted(self: ClusterReader, index: str, **more: int | None) -> Iterator[tuple[str, bytes]]:
+        found[index] += 1
+        return read(self, index, **more)
+
+    monkeypatch.setattr(ClusterReader, "read", counted)
+    assert "Staging holds what Production serves" in confirm(client, "refresh", page)
+    # Before the claim, under it, and as the proof.
+    assert set(found.values()) == {3}
+    assert len(found) == 2 * len(staging.catalogue.promoted)
+
+
+def test_consent_that_was_not_asked_for_is_none(
+    people: People, staging: Environment, production: Environment
+) -> None:
+    sets.install(staging, documents=False)
+    put(staging, "rule", "mine", '{"name": "Mine"}')
+    client = enter(people.admin.user)
+    page = get(client, "refresh")
+    for asked in ("", "replace:2"):
+        done = confirm(client, "refresh", page, **{"consent-0": "on"}, asked=asked)
+        assert "Agree to it: what it holds is kept as a build first." in done
+    assert set(served(staging, "rule")) == {"mine"}
 
 
 def test_a_click_without_a_fresh_proof_or_of_an_old_plan_makes_nothing(
