@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
@@ -75,7 +76,7 @@ _going_on: dict[tuple[int, str], _Reading] = {}
 
 
 class TooSoonError(Exception):
-    """It was looked at a moment ago. `str()` says so."""
+    """It was looked at, or set up anew, a moment ago. `str()` says so."""
 
 
 def look_at_health() -> list[Environment]:
@@ -104,7 +105,7 @@ def look_now(actor: Actor, environment: Environment) -> None:
 
     Raises:
         NotAllowedError: the actor may not.
-        TooSoonError: the last look began a moment ago.
+        TooSoonError: the last look began a moment ago, or it was set up anew meanwhile.
     """
     authorise(actor, Verb.CAPTURE, ACTION, environment)
     if not _claim(environment, timezone.now() - PAUSE):
@@ -113,7 +114,11 @@ def look_now(actor: Actor, environment: Environment) -> None:
             "found. Ask again in a moment."
         )
     _look([[environment]], LOOK_SECONDS)
-    state = HealthState.objects.get(environment=environment)
+    state = HealthState.objects.filter(environment=environment, tried_at__isnull=False).first()
+    if state is None:
+        raise TooSoonError(
+            f"{environment} was set up anew while it was looked at. Nothing was kept. Look again."
+        )
     detail = {"problem": state.problem, "findings": [one.code for one in state.found]}
     record(actor, ACTION, environment, detail=detail)
 
@@ -143,12 +148,24 @@ def _look(groups: Sequence[Sequence[Environment]], seconds: float) -> None:
     found: dict[int, list[Finding]] = {}
     # All states before any row: a row tells how the two sides of a pipeline differ now.
     for environment, what in seen:
-        with _logged(environment):
-            found[environment.pk] = _keep_state(environment, now, what)
+        with _logged(environment), transaction.atomic():
+            if _is_as_read(environment):
+                found[environment.pk] = _keep_state(environment, now, what)
     for environment, what in seen:
         if environment.pk in found:
-            with _logged(environment):
-                _keep_row(environment, now, what, found[environment.pk])
+            with _logged(environment), transaction.atomic():
+                if _is_as_read(environment):
+                    _keep_row(environment, now, what, found[environment.pk])
+
+
+def _is_as_read(environment: Environment) -> bool:
+    """Answer whether an environment still is of the indices that were read, and hold it so."""
+    # Corrected meanwhile, it has other ones, and what was seen of the earlier is gone already.
+    held = Environment.objects.select_for_update().filter(pk=environment.pk).first()
+    return held is not None and (held.cluster_id, held.naming) == (
+        environment.cluster_id,
+        environment.naming,
+    )
 
 
 @contextmanager

@@ -4,10 +4,13 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -21,7 +24,7 @@ from environments.models import Cluster, Environment, HealthLook, HealthState
 from promotion.adoption import adopt, run_adopt
 from promotion.management.commands.worker import acts
 from tests.environments.health.conftest import Pipeline
-from tests.factories import People, make_people
+from tests.factories import People, enter, make_people
 from tests.security.listening import listening
 
 pytestmark = pytest.mark.django_db
@@ -237,6 +240,41 @@ def test_a_look_on_request_is_for_qa_and_the_administrator_and_not_too_often(
     HealthState.objects.update(begun_at=timezone.now() - PAUSE)
     look_now(people.admin, empty.staging)
     assert HealthLook.objects.count() == 2
+
+
+def test_a_look_at_what_was_corrected_meanwhile_is_not_kept(
+    empty: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = make_people(empty.staging, empty.production)
+    look_now(people.admin, empty.staging)
+    HealthState.objects.update(begun_at=timezone.now() - PAUSE)
+    corrected = {
+        "name": "Staging",
+        "kind": "staging",
+        "cluster": empty.staging.cluster_id,
+        "version": "0.8.1",
+        "tenant": f"{empty.staging.tenant}x",
+        "not_installed": "on",
+        "promotes_to": empty.production.pk,
+    }
+    change = reverse("admin:environments_environment_change", args=[empty.staging.pk])
+
+    def read_and_corrected(*readings: Any, **more: Any) -> None:
+        wait(*readings, **more)
+        monkeypatch.undo()
+        answer = enter(people.admin.user).post(change, corrected, secure=True)
+        assert answer.status_code == 302
+
+    monkeypatch.setattr(looks, "wait", read_and_corrected)
+    with pytest.raises(TooSoonError, match="set up anew while it was looked at"):
+        look_now(people.admin, empty.staging)
+    empty.staging.refresh_from_db()
+    assert empty.staging.tenant.endswith("x")
+    assert not HealthLook.objects.filter(environment=empty.staging).exists()
+    assert not HealthState.objects.filter(environment=empty.staging).exists()
+    # The next one is of the indices that it has now.
+    look_now(people.admin, empty.staging)
+    assert HealthLook.objects.filter(environment=empty.staging).count() == 1
 
 
 # --- The history --------------------------------------------------------------------------------
