@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.audit import Actor
 from environments.health.looks import PAUSE
 from environments.models import OLD_LOOK, Cluster, Environment, HealthLook, HealthState
-from tests.environments.health.conftest import Pipeline
+from tests.environments.health.conftest import MONTH, Pipeline
 from tests.factories import People, enter, make_index, make_people
 from tests.security.listening import listening
 
@@ -217,6 +217,23 @@ def test_an_environment_whose_documents_nobody_can_count_is_shown_and_not_taken_
     row = text[text.index("Entity lists</a>") :]
     assert row[: row.index("</tr>")].count('<td class="tc-num">—</td>') == 1
     assert "Nothing is configured in it yet." not in text
+
+
+def test_a_dashboard_whose_sessions_nobody_can_count_has_a_dash_for_them(
+    people: People, pipeline: Pipeline
+) -> None:
+    naming = pipeline.production.naming
+    index = naming.partition("session", MONTH)
+    pipeline.engine.request("DELETE", f"/{index}")
+    # Times are no times in it.
+    time = {"properties": {"insert": {"type": "ip"}}}
+    mapping = {"properties": {"metadata": {"properties": {"time": time}}}}
+    aliases: dict[str, object] = {naming.alias("session"): {}}
+    make_index(pipeline.engine, index, {"mappings": mapping, "aliases": aliases})
+    text = read(people.qa, "environments:dashboard", pipeline.production.slug)
+    assert "Sessions could not be counted" in text
+    row = text[text.index(">Sessions</dt>") :]
+    assert row[: row.index("</dd>")].endswith(">—")
 
 
 # --- The command --------------------------------------------------------------------------------
