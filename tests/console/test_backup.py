@@ -1,14 +1,17 @@
 """Backups of the console's database, made while it runs and restored, on SQLite and PostgreSQL."""
 
+import contextlib
 import io
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models.signals import pre_migrate
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
@@ -363,6 +367,93 @@ def test_a_restore_of_a_database_that_somebody_uses_is_refused(made: Path) -> No
     try:
         assert entered.wait(20)
         refused(made, "The database is in use")
+    finally:
+        leave.set()
+        user.join()
+
+
+@contextlib.contextmanager
+def midway(act: Callable[[], object]) -> Iterator[None]:
+    """Do something while a restore brings the tables up to this version."""
+
+    def once(**_facts: object) -> None:
+        pre_migrate.disconnect(dispatch_uid="midway")
+        act()
+
+    pre_migrate.connect(once, dispatch_uid="midway", weak=False)
+    try:
+        yield
+    finally:
+        pre_migrate.disconnect(dispatch_uid="midway")
+
+
+# Opens the database as the web server does at a request: at once, and then once more with patience.
+VISITOR = """
+import sqlite3, sys
+for seconds in (0, 20):
+    own = sqlite3.connect(sys.argv[1], timeout=seconds, isolation_level=None)
+    try:
+        own.execute("PRAGMA journal_mode=WAL")
+        own.execute("CREATE TABLE visited (at TEXT)")
+        print("written", flush=True)
+    except sqlite3.Error as error:
+        print(error, flush=True)
+    own.close()
+"""
+
+
+def test_a_request_in_the_middle_of_a_restore_writes_to_neither_database(
+    made: Path, cleared: None
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL refuses the restore: the next test.")
+    file = Path(str(connection.settings_dict["NAME"]))
+    visitors: list[subprocess.Popen[str]] = []
+    said: list[str] = []
+
+    def visit() -> None:
+        words = [sys.executable, "-c", VISITOR, str(file)]
+        visitors.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))  # noqa: S603
+        assert visitors[0].stdout is not None
+        said.append(visitors[0].stdout.readline())
+
+    with midway(visit):
+        code, facts = run("restore", str(made), "--replace")
+    Backups._forget()
+    assert code == 0, facts
+    said.append(visitors[0].communicate()[0])
+    assert said[0].strip() == "database is locked"
+    # The second came before the new file or after it: either way it did not reach the old one.
+    with closing(sqlite3.connect(facts["aside"])) as aside:
+        assert aside.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert not aside.execute("SELECT 1 FROM sqlite_master WHERE name = 'visited'").fetchall()
+    with closing(sqlite3.connect(file)) as own:
+        assert own.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        own.execute("DROP TABLE IF EXISTS visited")
+    assert User.objects.get().username == "admin"
+
+
+def test_a_connection_in_the_middle_of_a_restore_undoes_it(made: Path) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite keeps others out: the test before.")
+    came, leave = threading.Event(), threading.Event()
+
+    def use() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        came.set()
+        leave.wait(60)
+        connections.close_all()
+
+    user = threading.Thread(target=use)
+
+    def visit() -> None:
+        user.start()
+        assert came.wait(20)
+
+    try:
+        with midway(visit):
+            refused(made, "The database is in use")
     finally:
         leave.set()
         user.join()

@@ -60,12 +60,11 @@ def restore(path: Path, *, replace: bool) -> Restored:
             "the backup takes its place."
         )
     _check_no_worker(was_empty=was_empty)
-    engine().check_alone()
     now = datetime.now(UTC)
     copy = new_file(engine().place_of_copy(path))
     try:
         extract(path, manifest, copy)
-        with engine().loaded(copy, now, was_empty=was_empty) as outcome:
+        with engine().alone(), engine().loaded(copy, now, was_empty=was_empty) as outcome:
             trail, productions = _settle(manifest, was_empty=was_empty)
     finally:
         copy.unlink(missing_ok=True)

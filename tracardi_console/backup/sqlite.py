@@ -74,26 +74,38 @@ def place_of_copy(backup: Path) -> Path:
     return file.with_name(f"{file.name}.restored")
 
 
-def check_alone() -> None:
-    """Return if nobody has the database open, and fold its log into it.
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Hold the database within the block, with its log folded into it; who opens it is refused.
+
+    An idle web server has it not open, and would open it at the next request.
 
     Raises:
-        BackupError: somebody has.
+        BackupError: somebody has it open.
     """
     connection.close()
     file = _file()
     if not file.is_file():
+        yield
         return
+    with closing(sqlite3.connect(file, timeout=1, isolation_level=None)) as own:
+        _hold(own)
+        yield
+
+
+def _hold(own: sqlite3.Connection) -> None:
     try:
-        with closing(sqlite3.connect(file, timeout=1)) as own:
-            # Only who is alone may leave the write-ahead log.
-            (mode,) = own.execute("PRAGMA journal_mode=DELETE").fetchone()
+        # Only who is alone may leave the write-ahead log.
+        (mode,) = own.execute("PRAGMA journal_mode=DELETE").fetchone()
+        own.execute("BEGIN EXCLUSIVE")
+        # Somebody may have come in between, and taken it up again.
+        (now,) = own.execute("PRAGMA journal_mode").fetchone()
     except sqlite3.OperationalError as error:
         raise _used() from error
     except sqlite3.DatabaseError:
-        # Damaged beyond reading: it is put aside as it is.
+        # Damaged beyond reading: nobody can use it, and it is put aside as it is.
         return
-    if mode == "wal":
+    if "wal" in {mode, now}:
         raise _used()
 
 
