@@ -245,6 +245,29 @@ def test_a_backup_of_a_console_that_is_written_to_is_of_one_moment(
     assert (code, said["audit"]["events"]) == (0, head.number)
 
 
+def test_there_is_a_database_at_each_moment_of_a_restore(made: Path, cleared: None) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL renames its schemas in one transaction.")
+    file = Path(str(connection.settings_dict["NAME"]))
+    seen: list[tuple[str, bool]] = []
+
+    def look(event: str, _arguments: object) -> None:
+        # Python tells of each before it is done. One that listens listens until the end.
+        if file is not None and event in {"os.link", "os.rename", "os.remove"}:
+            seen.append((event, file.exists()))
+
+    sys.addaudithook(look)
+    try:
+        code, facts = run("restore", str(made), "--replace")
+    finally:
+        there, file = file, None  # type: ignore[assignment]
+    Backups._forget()
+    assert code == 0, facts
+    assert there.exists()
+    assert "os.rename" in {event for event, _ in seen}
+    assert [event for event, found in seen if not found] == []
+
+
 # --- What a file holds ---------------------------------------------------------------------------
 
 

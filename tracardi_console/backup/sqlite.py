@@ -1,6 +1,7 @@
 """Copies SQLite's database while it is used, and puts a copy in its place."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -146,10 +147,37 @@ def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, 
         connection.settings_dict["NAME"] = name
     if file.exists() and not was_empty:
         aside = file.with_name(f"{file.name}.before-{now:%Y%m%dT%H%M%SZ}")
-        file.replace(aside)
-        aside.chmod(ONLY_OWNER)
+        _keep(file, aside, fresh)
         outcome["aside"] = str(aside)
     for path in beside(file)[1:]:
         # Of the file that was there; to the new one they would be poison.
         path.unlink(missing_ok=True)
     fresh.replace(file)
+    _write_down(file.parent)
+
+
+def _keep(file: Path, aside: Path, fresh: Path) -> None:
+    """Give the file a second name, so that there is a database whenever the machine dies.
+
+    Raises:
+        BackupError: it cannot be given one.
+    """
+    try:
+        os.link(file, aside)
+    except OSError as error:
+        for path in beside(fresh):
+            path.unlink(missing_ok=True)
+        raise BackupError(
+            f"The database cannot be kept as {aside}: {error.strerror}. Nothing was changed."
+        ) from error
+    aside.chmod(ONLY_OWNER)
+    _write_down(file.parent)
+
+
+def _write_down(folder: Path) -> None:
+    """Have the names in a folder outlive the machine."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
