@@ -26,6 +26,7 @@ import yaml
 from django.core.management import load_command_class
 
 from promotion.management.commands.worker import Command as Worker
+from promotion.management.commands.worker import acts
 from tests.devtools.test_settings_table import documented
 from tracardi_console.variables import SECRETS, Variables
 
@@ -248,6 +249,11 @@ def test_what_the_image_is_made_of_serves_and_its_health_checks_say_so(
     )
     try:
         wait_for(lambda: healthy(image, "worker", str(alive)) == 0)
+        # What has not ended yet has an age too.
+        with urllib.request.urlopen(wanted) as answer:  # noqa: S310
+            said = answer.read().decode()
+        for act, _seconds in acts():
+            assert f'worker_act_age_seconds{{act="{act.__name__}"}}' in said
     finally:
         worker.terminate()
         assert worker.wait(30) == 0

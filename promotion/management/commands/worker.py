@@ -99,12 +99,12 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         parts = [WorkerSign.Part(options["only"])] if options["only"] else list(WorkerSign.Part)
-        sign = Sign(parts, options["alive_file"])
+        does = acts() if WorkerSign.Part.SCHEDULE in parts else ()
+        sign = Sign(parts, options["alive_file"], [act.__name__ for act, _ in does])
         threading.Thread(target=_repeat, args=(sign.give, SIGN_SECONDS), daemon=True).start()
-        if WorkerSign.Part.SCHEDULE in parts:
-            # Apart: a cluster that does not answer must not keep the others' locks open.
-            for act, seconds in acts():
-                threading.Thread(target=_repeat, args=(act, seconds, sign), daemon=True).start()
+        # Apart: a cluster that does not answer must not keep the others' locks open.
+        for act, seconds in does:
+            threading.Thread(target=_repeat, args=(act, seconds, sign), daemon=True).start()
         tell_service_manager("READY=1")
         log.info("worker.started", parts=sign.parts, name=sign.name)
         try:
