@@ -314,6 +314,28 @@ def test_the_compose_file_has_each_part_bounded_and_closed(composed: dict[str, A
     assert list(services["db"]["networks"]) == ["data"]
 
 
+def test_the_console_owns_each_folder_that_a_volume_of_its_own_lies_on(
+    composed: dict[str, Any],
+) -> None:
+    # A new volume takes its owner and mode from the image's folder; without one it is root's.
+    last = max(one.stage for one in instructions())
+    runs = " ".join(one.words for one in instructions() if (one.stage, one.name) == (last, "RUN"))
+    made = {
+        folder
+        for folders in re.findall(r"install -d -o 10001 -g 10001 -m 0700 ((?:/\S+ ?)+)", runs)
+        for folder in folders.split()
+    }
+    volumes = [
+        volume.split(":")
+        for one in composed["services"].values()
+        if one["image"].startswith("tracardi-console:")
+        for volume in one.get("volumes", [])
+    ]
+    wanted = {target for name, target, *_mode in volumes if name in composed["volumes"]}
+    assert wanted == {"/backups", "/anchor"}
+    assert wanted <= made
+
+
 def test_no_secret_stands_in_the_compose_file(composed: dict[str, Any]) -> None:
     for name, one in composed["services"].items():
         for variable in one.get("environment", {}):
