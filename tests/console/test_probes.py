@@ -17,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -25,7 +26,7 @@ from accounts.audit import record, system_actor
 from accounts.models import AuditEvent
 from environments.models import Cluster, Environment
 from promotion.engine_looks import look_at_engines
-from promotion.management.commands.worker import acts
+from promotion.management.commands.worker import acts, clear_expired
 from promotion.models import Build, Drift, EngineLook, Promotion, StoredGeneration, WorkerSign
 from promotion.signs import SHORT_ACTS, Sign
 from promotion.tasks import clean_environment
@@ -304,6 +305,29 @@ def test_metrics_say_what_the_database_holds(scraper: Client) -> None:
     assert value(found, "engine_latency_seconds", cluster=cluster.name) == 0.25
     assert value(found, "sign_in_failures_total") == 1
     assert value(found, "audit_events_total") == events
+
+
+@pytest.mark.django_db
+def test_a_task_whose_worker_died_ends_after_a_day_and_is_dropped_as_others_are(
+    scraper: Client,
+) -> None:
+    now = timezone.now()
+    for hours in (23, 25):
+        clean_environment.enqueue(hours)
+        waits = DBTaskResult.objects.filter(status="READY")
+        waits.update(status="RUNNING", started_at=now - timedelta(hours=hours))
+    clear_expired()
+    found = scraped(scraper)
+    # The one that may run still is left alone.
+    assert value(found, "queue_tasks", status="running") == 1
+    assert value(found, "queue_tasks", status="failed") == 1
+    assert 23 * 3600 <= value(found, "queue_running_age_seconds") < 24 * 3600
+    failed = DBTaskResult.objects.get(status="FAILED")
+    assert failed.finished_at is not None
+    assert "its worker died" in failed.task_result.errors[0].traceback
+    DBTaskResult.objects.filter(pk=failed.pk).update(finished_at=now - timedelta(days=15))
+    clear_expired()
+    assert DBTaskResult.objects.count() == 1
 
 
 @pytest.mark.django_db
