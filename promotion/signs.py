@@ -21,8 +21,8 @@ from promotion.recovery import standing_still
 SIGN_SECONDS: Final = 10.0
 # A sign that is older is no sign any more.
 LATE: Final = timedelta(seconds=60)
-# After so long without a good end one of these acts stands still. Each takes seconds; what may do a
-# person's long work in between is not among them.
+# After so long without a good end one of these acts stands still: each takes seconds, or minutes
+# where it ends a large promotion. Tests and probes take as long as they were asked to.
 SHORT_ACTS: Final = {
     "recover": timedelta(minutes=15),
     "check_due": timedelta(minutes=15),

@@ -246,6 +246,27 @@ def test_a_backup_of_a_console_that_is_written_to_is_of_one_moment(
     assert (code, said["audit"]["events"]) == (0, head.number)
 
 
+def test_what_an_earlier_restore_put_aside_is_not_overwritten(made: Path, cleared: None) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has no two schemas of one name: it refuses the second.")
+    file = Path(str(connection.settings_dict["NAME"]))
+    # As of a restore within the same second, whichever that will be.
+    moments = [timezone.now() + timedelta(seconds=seconds) for seconds in range(90)]
+    taken = [file.with_name(f"{file.name}.before-{at:%Y%m%dT%H%M%SZ}") for at in moments]
+    for one in taken:
+        one.write_text("earlier")
+    try:
+        code, facts = run("restore", str(made), "--replace")
+        Backups._forget()
+        assert code == 0, facts
+        assert [one for one in taken if one.read_text() != "earlier"] == []
+        assert facts["aside"].endswith("Z-2")
+        assert Path(facts["aside"]).is_file()
+    finally:
+        for one in taken:
+            one.unlink()
+
+
 def test_there_is_a_database_at_each_moment_of_a_restore(made: Path, cleared: None) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL renames its schemas in one transaction.")

@@ -11,12 +11,11 @@ from django.db import connection
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from accounts.adapters import sealed
 from accounts.audit import system_actor
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.services import create_user
-from accounts.tasks import deliver
+from accounts.tasks import deliver, sealed
 from accounts.verification import verify
 from environments.models import Environment, NetworkRun
 from promotion.batch_models import Batch, BatchItem
@@ -130,5 +129,10 @@ def test_a_database_that_cannot_tell_of_accounts_names_none(
         cursor.execute("ALTER TABLE accounts_user RENAME COLUMN role TO part")
     code, facts = run("restore", str(file), "--replace")
     Backups._forget()
-    assert (code, facts["given_back"]) == (0, []), facts
+    if code:
+        # Else all later tests would meet it.
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE accounts_user RENAME COLUMN part TO role")
+    assert code == 0, facts
+    assert facts["given_back"] == []
     assert Environment.objects.count() == 0

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -145,7 +146,7 @@ def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, 
         connection.close()
         connection.settings_dict["NAME"] = name
     if file.exists() and not was_empty:
-        aside = file.with_name(f"{file.name}.before-{now:%Y%m%dT%H%M%SZ}")
+        aside = _free(file.with_name(f"{file.name}.before-{now:%Y%m%dT%H%M%SZ}"))
         _keep(file, aside, fresh)
         outcome["aside"] = str(aside)
     for path in beside(file)[1:]:
@@ -153,6 +154,12 @@ def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, 
         path.unlink(missing_ok=True)
     fresh.replace(file)
     _write_down(file.parent)
+
+
+def _free(wanted: Path) -> Path:
+    """Return the name, or one with a number where two restores were made within a second."""
+    names = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    return next(name for name in chain([wanted], names) if not name.exists())
 
 
 def _keep(file: Path, aside: Path, fresh: Path) -> None:
