@@ -280,6 +280,24 @@ def stop_batch(actor: Actor, batch: Batch) -> int:
     return stopped
 
 
+def give_up_batches(words: str) -> int:
+    """Let no target of any batch begin that has not begun; return how many, each told `words`."""
+    count = 0
+    for batch in Batch.objects.filter(status__in=Batch.ACTIVE):
+        for item in batch.items.filter(status__in=BatchItem.ACTIVE):
+            # One that a worker took may not have become a promotion yet.
+            if item.promotion is None and _move(
+                item,
+                item.status,
+                BatchItem.Status.UNTRIED,
+                message=words,
+                finished_at=timezone.now(),
+            ):
+                count += 1
+        settle(batch)
+    return count
+
+
 def recover_batches(now: float) -> list[Batch]:
     """Go on with batches whose worker died, and return those that were handed over again.
 

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from django.utils import timezone
 
 from environments.elastic import ElasticError, connect
@@ -13,6 +14,7 @@ from promotion.models import EngineLook
 EVERY: Final = timedelta(seconds=15)
 # Longer than that is no answer: the next cluster waits its turn.
 _PATIENCE_SECONDS: Final = 5.0
+log = structlog.get_logger(__name__)
 
 
 def look_at_engines() -> list[Cluster]:
@@ -22,7 +24,8 @@ def look_at_engines() -> list[Cluster]:
     """
     limit = timezone.now() - EVERY
     asked = []
-    for cluster in Cluster.objects.order_by("pk"):
+    # Each secret by itself: one that cannot be decrypted must not keep the others from their turn.
+    for cluster in Cluster.objects.defer("secret").order_by("pk"):
         kept, made = EngineLook.objects.get_or_create(cluster=cluster)
         due = EngineLook.objects.filter(pk=kept.pk, begun_at__lte=limit)
         if not (made or due.update(begun_at=timezone.now())):
@@ -32,6 +35,9 @@ def look_at_engines() -> list[Cluster]:
             connect(cluster).request("GET", "/", timeout=_PATIENCE_SECONDS)
             answered = True
         except ElasticError:
+            answered = False
+        except Exception:
+            log.exception("engine_look.defect", cluster=cluster.pk)
             answered = False
         EngineLook.objects.filter(pk=kept.pk).update(
             looked_at=timezone.now(), answered=answered, seconds=time.monotonic() - began

@@ -21,6 +21,15 @@ from promotion.recovery import standing_still
 SIGN_SECONDS: Final = 10.0
 # A sign that is older is no sign any more.
 LATE: Final = timedelta(seconds=60)
+# After so long without a good end one of these acts stands still: each takes seconds, or minutes
+# where it ends a large promotion. Tests and probes take as long as they were asked to.
+SHORT_ACTS: Final = {
+    "recover": timedelta(minutes=15),
+    "check_due": timedelta(minutes=15),
+    "lock_expired": timedelta(minutes=5),
+    "look_around": timedelta(minutes=15),
+    "look_at_engines": timedelta(minutes=5),
+}
 # How long the row of a worker that died is kept, so that it is said when it was there last.
 _KEPT: Final = timedelta(days=7)
 
@@ -36,11 +45,17 @@ class State(StrEnum):
 class Sign:
     """One worker's sign; acts are noted by their own threads, and written with the next one."""
 
-    def __init__(self, parts: Iterable[WorkerSign.Part], alive_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        parts: Iterable[WorkerSign.Part],
+        alive_file: Path | None = None,
+        acts: Iterable[str] = (),
+    ) -> None:
         self.name = f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.parts = [part.value for part in parts]
         self.alive_file = alive_file
-        self._acts: dict[str, float] = {}
+        # From now on: one that never ends well grows old too.
+        self._acts: dict[str, float] = dict.fromkeys(acts, round(time.time(), 3))
         self._giving = threading.Lock()
         self._is_over = False
 
@@ -101,10 +116,16 @@ def tell_service_manager(words: str) -> None:
 
 @dataclass(frozen=True)
 class Workers:
-    """What is known of the workers: how it stands with each part, and all their signs."""
+    """What is known of the workers: how it stands with each part, and all their signs.
+
+    `acts` has for each act of the schedule when it ended well last, in seconds since 1970, by
+    whichever worker; `still` those that should have since.
+    """
 
     states: dict[str, State]
     signs: tuple[WorkerSign, ...]
+    acts: dict[str, float]
+    still: tuple[str, ...]
 
 
 def workers() -> Workers:
@@ -118,4 +139,14 @@ def workers() -> Workers:
             states[part.value] = State.MISSING
         else:
             states[part.value] = State.OK if newest.seen_at >= since else State.LATE
-    return Workers(states, signs)
+    acts: dict[str, float] = {}
+    for sign in signs:
+        for act, at in sign.acts.items():
+            acts[act] = max(at, acts.get(act, 0.0))
+    now = timezone.now().timestamp()
+    still = tuple(
+        act
+        for act, patience in SHORT_ACTS.items()
+        if act in acts and now - acts[act] > patience.total_seconds()
+    )
+    return Workers(states, signs, acts, still)

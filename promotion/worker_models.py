@@ -20,7 +20,8 @@ class WorkerSign(models.Model):
     parts = models.JSONField(default=list)
     begun_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now, db_index=True)
-    # When each act of the schedule ended well last, in seconds since 1970, by its name.
+    # When each act of the schedule ended well last, or else when the worker began, in seconds since
+    # 1970, by its name.
     acts = models.JSONField(default=dict)
     # How long the claim of each running promotion stood still, in seconds, by environment.
     stills = models.JSONField(default=dict)

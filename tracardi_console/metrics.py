@@ -190,7 +190,9 @@ def _workers(now: datetime) -> Iterator[Metric]:
     there = _gauge("worker_up", "1 where a worker gave a sign within the last minute.", "part")
     seen = _gauge("worker_sign_age_seconds", "How old the newest worker's sign is.", "part")
     acts = _gauge(
-        "worker_act_age_seconds", "How long ago an act of the schedule ended well last.", "act"
+        "worker_act_age_seconds",
+        "How long ago an act of the schedule ended well last, or its worker began.",
+        "act",
     )
     still = _gauge(
         "lease_age_seconds",
@@ -198,13 +200,10 @@ def _workers(now: datetime) -> Iterator[Metric]:
         "environment",
     )
     newest: dict[str, datetime] = {}
-    done: dict[str, float] = {}
     stills: dict[str, float] = {}
     for sign in known.signs:
         for part in sign.parts:
             newest.setdefault(part, sign.seen_at)
-        for act, at in sign.acts.items():
-            done[act] = max(at, done.get(act, 0.0))
         if _age(now, sign.seen_at) <= _FRESH_SECONDS:
             for slug, seconds in sign.stills.items():
                 stills[slug] = max(seconds + _age(now, sign.seen_at), stills.get(slug, 0.0))
@@ -212,8 +211,8 @@ def _workers(now: datetime) -> Iterator[Metric]:
         there.add_metric([part], int(state is State.OK))
         if part in newest:
             seen.add_metric([part], _age(now, newest[part]))
-    for act in sorted(done):
-        acts.add_metric([act], max(now.timestamp() - done[act], 0.0))
+    for act, at in sorted(known.acts.items()):
+        acts.add_metric([act], max(now.timestamp() - at, 0.0))
     for slug in sorted(stills):
         still.add_metric([slug], stills[slug])
     yield there

@@ -19,7 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from accounts.crypto import UndecryptableError, decrypt
 from environments.models import Cluster
-from promotion.models import StoredTree
+from promotion.models import StoredTree, WorkerSign
 from promotion.signs import State, workers
 
 log = structlog.get_logger(__name__)
@@ -122,8 +122,13 @@ def _static() -> None:
 
 
 def _workers() -> Iterator[tuple[str, str]]:
-    for part, state in workers().states.items():
-        yield f"worker-{part}", state.value
+    known = workers()
+    for part, state in known.states.items():
+        # A sign has a thread of its own: the worker gives it while an act hangs, or always fails.
+        stands = part == WorkerSign.Part.SCHEDULE and state is State.OK and known.still
+        yield f"worker-{part}", (State.LATE if stands else state).value
+    if known.still:
+        log.warning("readiness.acts-stand-still", acts=known.still)
 
 
 _CHECKS: Final[dict[str, Callable[[], None]]] = {

@@ -163,6 +163,12 @@ def end_stale() -> None:
         stale.update(status=NetworkRun.Status.ERRORED, finished_at=timezone.now())
 
 
+def give_up_checks() -> int:
+    """End all runs that wait or go on, as if their worker had died; return how many."""
+    going = NetworkRun.objects.filter(status__in=NetworkRun.ACTIVE)
+    return going.update(status=NetworkRun.Status.ERRORED, finished_at=timezone.now())
+
+
 # --- One run -------------------------------------------------------------------------------------
 
 

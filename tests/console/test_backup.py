@@ -1,15 +1,19 @@
 """Backups of the console's database, made while it runs and restored, on SQLite and PostgreSQL."""
 
+import contextlib
 import io
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +24,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models.signals import pre_migrate
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
@@ -241,6 +246,50 @@ def test_a_backup_of_a_console_that_is_written_to_is_of_one_moment(
     assert (code, said["audit"]["events"]) == (0, head.number)
 
 
+def test_what_an_earlier_restore_put_aside_is_not_overwritten(made: Path, cleared: None) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has no two schemas of one name: it refuses the second.")
+    file = Path(str(connection.settings_dict["NAME"]))
+    # As of a restore within the same second, whichever that will be.
+    moments = [timezone.now() + timedelta(seconds=seconds) for seconds in range(90)]
+    taken = [file.with_name(f"{file.name}.before-{at:%Y%m%dT%H%M%SZ}") for at in moments]
+    for one in taken:
+        one.write_text("earlier")
+    try:
+        code, facts = run("restore", str(made), "--replace")
+        Backups._forget()
+        assert code == 0, facts
+        assert [one for one in taken if one.read_text() != "earlier"] == []
+        assert facts["aside"].endswith("Z-2")
+        assert Path(facts["aside"]).is_file()
+    finally:
+        for one in taken:
+            one.unlink()
+
+
+def test_there_is_a_database_at_each_moment_of_a_restore(made: Path, cleared: None) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL renames its schemas in one transaction.")
+    file = Path(str(connection.settings_dict["NAME"]))
+    seen: list[tuple[str, bool]] = []
+
+    def look(event: str, _arguments: object) -> None:
+        # Python tells of each before it is done. One that listens listens until the end.
+        if file is not None and event in {"os.link", "os.rename", "os.remove"}:
+            seen.append((event, file.exists()))
+
+    sys.addaudithook(look)
+    try:
+        code, facts = run("restore", str(made), "--replace")
+    finally:
+        there, file = file, None  # type: ignore[assignment]
+    Backups._forget()
+    assert code == 0, facts
+    assert there.exists()
+    assert "os.rename" in {event for event, _ in seen}
+    assert [event for event, found in seen if not found] == []
+
+
 # --- What a file holds ---------------------------------------------------------------------------
 
 
@@ -262,6 +311,29 @@ def test_a_file_is_its_owners_alone_and_holds_no_secret_and_no_session(
     code, facts = run("backup", str(made), "--as", "admin")
     assert (code, "already" in facts["message"]) == (2, True)
     assert made.read_bytes() == raw
+
+
+def test_what_was_deleted_before_a_backup_is_not_in_its_free_pages(
+    admin: User, tmp_path: Path
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("pg_dump copies rows, and no page.")
+    keys = [f"gone{number:04}{secrets.token_hex(8)}" for number in range(300)]
+    later = timezone.now() + timedelta(hours=1)
+    with connection.cursor() as cursor:
+        # Some builds of SQLite overwrite what is deleted; not each does.
+        cursor.execute("PRAGMA secure_delete=OFF")
+    Session.objects.bulk_create(
+        [Session(session_key=key, session_data="d" * 500, expire_date=later) for key in keys]
+    )
+    Session.objects.all().delete()
+    connection.close()
+    held = Path(str(connection.settings_dict["NAME"])).read_bytes()
+    assert any(key.encode() in held for key in keys)
+    file = tmp_path / "console.backup"
+    assert run("backup", str(file), "--as", "admin")[0] == 0
+    raw = file.read_bytes()
+    assert [key for key in keys if key.encode() in raw] == []
 
 
 def test_a_folder_that_is_not_there_makes_no_backup(admin: User, tmp_path: Path) -> None:
@@ -363,6 +435,93 @@ def test_a_restore_of_a_database_that_somebody_uses_is_refused(made: Path) -> No
     try:
         assert entered.wait(20)
         refused(made, "The database is in use")
+    finally:
+        leave.set()
+        user.join()
+
+
+@contextlib.contextmanager
+def midway(act: Callable[[], object]) -> Iterator[None]:
+    """Do something while a restore brings the tables up to this version."""
+
+    def once(**_facts: object) -> None:
+        pre_migrate.disconnect(dispatch_uid="midway")
+        act()
+
+    pre_migrate.connect(once, dispatch_uid="midway", weak=False)
+    try:
+        yield
+    finally:
+        pre_migrate.disconnect(dispatch_uid="midway")
+
+
+# Opens the database as the web server does at a request: at once, and then once more with patience.
+VISITOR = """
+import sqlite3, sys
+for seconds in (0, 20):
+    own = sqlite3.connect(sys.argv[1], timeout=seconds, isolation_level=None)
+    try:
+        own.execute("PRAGMA journal_mode=WAL")
+        own.execute("CREATE TABLE visited (at TEXT)")
+        print("written", flush=True)
+    except sqlite3.Error as error:
+        print(error, flush=True)
+    own.close()
+"""
+
+
+def test_a_request_in_the_middle_of_a_restore_writes_to_neither_database(
+    made: Path, cleared: None
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL refuses the restore: the next test.")
+    file = Path(str(connection.settings_dict["NAME"]))
+    visitors: list[subprocess.Popen[str]] = []
+    said: list[str] = []
+
+    def visit() -> None:
+        words = [sys.executable, "-c", VISITOR, str(file)]
+        visitors.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))  # noqa: S603
+        assert visitors[0].stdout is not None
+        said.append(visitors[0].stdout.readline())
+
+    with midway(visit):
+        code, facts = run("restore", str(made), "--replace")
+    Backups._forget()
+    assert code == 0, facts
+    said.append(visitors[0].communicate()[0])
+    assert said[0].strip() == "database is locked"
+    # The second came before the new file or after it: either way it did not reach the old one.
+    with closing(sqlite3.connect(facts["aside"])) as aside:
+        assert aside.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert not aside.execute("SELECT 1 FROM sqlite_master WHERE name = 'visited'").fetchall()
+    with closing(sqlite3.connect(file)) as own:
+        assert own.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        own.execute("DROP TABLE IF EXISTS visited")
+    assert User.objects.get().username == "admin"
+
+
+def test_a_connection_in_the_middle_of_a_restore_undoes_it(made: Path) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite keeps others out: the test before.")
+    came, leave = threading.Event(), threading.Event()
+
+    def use() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        came.set()
+        leave.wait(60)
+        connections.close_all()
+
+    user = threading.Thread(target=use)
+
+    def visit() -> None:
+        user.start()
+        assert came.wait(20)
+
+    try:
+        with midway(visit):
+            refused(made, "The database is in use")
     finally:
         leave.set()
         user.join()

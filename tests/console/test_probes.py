@@ -1,6 +1,7 @@
 """What machines ask: whether the console is there, whether it can serve, and how it goes."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -16,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -24,9 +26,9 @@ from accounts.audit import record, system_actor
 from accounts.models import AuditEvent
 from environments.models import Cluster, Environment
 from promotion.engine_looks import look_at_engines
-from promotion.management.commands.worker import acts
+from promotion.management.commands.worker import acts, clear_expired
 from promotion.models import Build, Drift, EngineLook, Promotion, StoredGeneration, WorkerSign
-from promotion.signs import Sign
+from promotion.signs import SHORT_ACTS, Sign
 from promotion.tasks import clean_environment
 from tests.security.world import HERE, made_world
 from tracardi_console import VERSION
@@ -103,6 +105,22 @@ def test_a_worker_that_stalled_is_told_and_keeps_no_page_from_being_served(clien
     status, word, checks = ready(client)
     assert (status, word) == (200, "degraded")
     assert (checks["worker-queue"], checks["worker-schedule"]) == ("ok", "late")
+
+
+@pytest.mark.django_db
+def test_a_schedule_whose_act_hangs_or_always_fails_is_late_though_it_gives_its_sign(
+    client: Client,
+) -> None:
+    now = timezone.now().timestamp()
+    long_ago = {"recover": now - 890, "lock_expired": now - 600, "remind": now - 3500}
+    sign("queue", "schedule", acts=long_ago)
+    status, word, checks = ready(client)
+    assert (status, word, checks["worker-schedule"]) == (200, "degraded", "late")
+    assert checks["worker-queue"] == "ok"
+    # Another worker does it.
+    sign("schedule", acts={"lock_expired": now - 30})
+    assert ready(client)[2]["worker-schedule"] == "ok"
+    assert set(SHORT_ACTS) <= {act.__name__ for act, _ in acts()}
 
 
 @pytest.mark.django_db
@@ -290,6 +308,29 @@ def test_metrics_say_what_the_database_holds(scraper: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_a_task_whose_worker_died_ends_after_a_day_and_is_dropped_as_others_are(
+    scraper: Client,
+) -> None:
+    now = timezone.now()
+    for hours in (23, 25):
+        clean_environment.enqueue(hours)
+        waits = DBTaskResult.objects.filter(status="READY")
+        waits.update(status="RUNNING", started_at=now - timedelta(hours=hours))
+    clear_expired()
+    found = scraped(scraper)
+    # The one that may run still is left alone.
+    assert value(found, "queue_tasks", status="running") == 1
+    assert value(found, "queue_tasks", status="failed") == 1
+    assert 23 * 3600 <= value(found, "queue_running_age_seconds") < 24 * 3600
+    failed = DBTaskResult.objects.get(status="FAILED")
+    assert failed.finished_at is not None
+    assert "its worker died" in failed.task_result.errors[0].traceback
+    DBTaskResult.objects.filter(pk=failed.pk).update(finished_at=now - timedelta(days=15))
+    clear_expired()
+    assert DBTaskResult.objects.count() == 1
+
+
+@pytest.mark.django_db
 def test_a_scrape_of_a_large_console_asks_no_more_than_one_of_a_small_one(
     scraper: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -354,6 +395,25 @@ def test_a_cluster_is_asked_now_and_then_and_how_long_it_took_is_kept(
     assert "look_at_engines" in {act.__name__ for act, _ in acts()}
 
 
+@pytest.mark.django_db
+def test_a_secret_that_cannot_be_decrypted_keeps_no_other_cluster_from_being_asked(
+    elasticsearch_url: str, settings: Settings
+) -> None:
+    facts = {"url": elasticsearch_url, "authentication": "basic", "username": "u"}
+    lost = Cluster.objects.create(name="Lost", secret="canary-1", **facts)
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    there = Cluster.objects.create(name="There", url=elasticsearch_url)
+    EngineLook.objects.create(
+        cluster=lost, answered=True, begun_at=timezone.now() - timedelta(hours=1)
+    )
+    assert [one.pk for one in look_at_engines()] == [lost.pk, there.pk]
+    looks = {one.cluster_id: one for one in EngineLook.objects.all()}
+    assert looks[there.pk].answered
+    # What was said of it before does not stay.
+    assert not looks[lost.pk].answered
+    assert looks[lost.pk].looked_at is not None
+
+
 # --- What is handed out for Prometheus -----------------------------------------------------------
 
 
@@ -374,6 +434,19 @@ def test_the_alert_rules_ask_for_metrics_that_there_are(scraper: Client) -> None
         assert alert["labels"]["severity"] in {"page", "ticket"}
         assert alert["annotations"]["summary"]
         assert alert["annotations"]["action"]
+
+
+def test_each_act_of_the_schedule_is_in_an_alert_on_its_age() -> None:
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+    expressions = [alert["expr"] for group in rules["groups"] for alert in group["rules"]]
+    asked = [
+        act
+        for expression in expressions
+        for names in re.findall(r'worker_act_age_seconds\{act=~"([^"]+)"\}', expression)
+        for act in names.split("|")
+    ]
+    assert sorted(asked) == sorted(act.__name__ for act, _ in acts())
+    assert any("engine_look_age_seconds" in expression for expression in expressions)
 
 
 def test_the_scrape_configuration_asks_where_the_metrics_are() -> None:

@@ -26,6 +26,7 @@ import yaml
 from django.core.management import load_command_class
 
 from promotion.management.commands.worker import Command as Worker
+from promotion.management.commands.worker import acts
 from tests.devtools.test_settings_table import documented
 from tracardi_console.variables import SECRETS, Variables
 
@@ -248,6 +249,11 @@ def test_what_the_image_is_made_of_serves_and_its_health_checks_say_so(
     )
     try:
         wait_for(lambda: healthy(image, "worker", str(alive)) == 0)
+        # What has not ended yet has an age too.
+        with urllib.request.urlopen(wanted) as answer:  # noqa: S310
+            said = answer.read().decode()
+        for act, _seconds in acts():
+            assert f'worker_act_age_seconds{{act="{act.__name__}"}}' in said
     finally:
         worker.terminate()
         assert worker.wait(30) == 0
@@ -306,6 +312,28 @@ def test_the_compose_file_has_each_part_bounded_and_closed(composed: dict[str, A
     assert "data" not in services["proxy"]["networks"]
     assert composed["networks"]["data"]["internal"]
     assert list(services["db"]["networks"]) == ["data"]
+
+
+def test_the_console_owns_each_folder_that_a_volume_of_its_own_lies_on(
+    composed: dict[str, Any],
+) -> None:
+    # A new volume takes its owner and mode from the image's folder; without one it is root's.
+    last = max(one.stage for one in instructions())
+    runs = " ".join(one.words for one in instructions() if (one.stage, one.name) == (last, "RUN"))
+    made = {
+        folder
+        for folders in re.findall(r"install -d -o 10001 -g 10001 -m 0700 ((?:/\S+ ?)+)", runs)
+        for folder in folders.split()
+    }
+    volumes = [
+        volume.split(":")
+        for one in composed["services"].values()
+        if one["image"].startswith("tracardi-console:")
+        for volume in one.get("volumes", [])
+    ]
+    wanted = {target for name, target, *_mode in volumes if name in composed["volumes"]}
+    assert wanted == {"/backups", "/anchor"}
+    assert wanted <= made
 
 
 def test_no_secret_stands_in_the_compose_file(composed: dict[str, Any]) -> None:

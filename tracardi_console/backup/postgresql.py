@@ -114,12 +114,18 @@ def place_of_copy(backup: Path) -> Path:
     return backup.with_name(f"{backup.name}.restored")
 
 
-def check_alone() -> None:
-    """Return if nobody else has the database open.
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Begin the block if nobody else has the database open; `loaded` asks again.
 
     Raises:
         BackupError: somebody has.
     """
+    _check_alone()
+    yield
+
+
+def _check_alone() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() "
@@ -141,6 +147,8 @@ def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, 
     back.
     """
     aside, outcome = f"before_{now:%Y%m%dt%H%M%Sz}", dict[str, Any]()
+    # Asked again on both sides of the work: an idle web server connects at the next request.
+    _check_alone()
     try:
         _execute(f"ALTER SCHEMA {_SCHEMA} RENAME TO {aside}", f"CREATE SCHEMA {_SCHEMA}")
     except DatabaseError as error:
@@ -153,6 +161,7 @@ def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, 
         name = str(connection.settings_dict["NAME"])
         _run("pg_restore", [*how, f"--schema={_SCHEMA}", f"--dbname={name}", str(copy)])
         yield outcome
+        _check_alone()
     except BaseException:
         connection.close()
         _execute(f"DROP SCHEMA {_SCHEMA} CASCADE", f"ALTER SCHEMA {aside} RENAME TO {_SCHEMA}")

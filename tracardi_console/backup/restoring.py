@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
@@ -28,6 +28,8 @@ from tracardi_console.backup.archive import (
     read_manifest,
 )
 from tracardi_console.backup.making import engine
+from tracardi_console.backup.people import accounts, given_back
+from tracardi_console.backup.stopping import stop_what_waited
 
 ACTION: Final = "console.restored"
 # So many stored values are decrypted, of each kind, to see that the keys fit.
@@ -43,6 +45,10 @@ class Restored:
     trail: Verified
     productions: tuple[str, ...]
     had_more_keys: bool
+    # How much was ended that had not begun at the backup, by what it is.
+    stopped: dict[str, int]
+    # Whom the restore gives back what was taken since, in words.
+    given_back: tuple[str, ...]
 
 
 def restore(path: Path, *, replace: bool) -> Restored:
@@ -51,6 +57,7 @@ def restore(path: Path, *, replace: bool) -> Restored:
     Raises:
         BackupError: it may not or cannot be; all is as it was.
     """
+    actor = Actor(user=None, channel="cli", system_user=getpass.getuser())
     manifest = read_manifest(path)
     _check_fit(manifest)
     was_empty = _is_empty()
@@ -60,18 +67,29 @@ def restore(path: Path, *, replace: bool) -> Restored:
             "the backup takes its place."
         )
     _check_no_worker(was_empty=was_empty)
-    engine().check_alone()
+    before = {} if was_empty else accounts()
     now = datetime.now(UTC)
     copy = new_file(engine().place_of_copy(path))
     try:
         extract(path, manifest, copy)
-        with engine().loaded(copy, now, was_empty=was_empty) as outcome:
-            trail, productions = _settle(manifest, was_empty=was_empty)
+        with engine().alone(), engine().loaded(copy, now, was_empty=was_empty) as outcome:
+            trail = _settle(manifest)
+            stopped = stop_what_waited(actor)
+            detail = {
+                "made_at": manifest.made_at,
+                "sha256": manifest.sha256,
+                "replaced": not was_empty,
+                "stopped": stopped,
+            }
+            record(actor, ACTION, detail=detail)
+            productions = tuple(Environment.objects.production().values_list("slug", flat=True))
+            back = tuple(given_back(before))
     finally:
         copy.unlink(missing_ok=True)
     ContentType.objects.clear_cache()
     more = set(fingerprints()) - set(manifest.keys)
-    return Restored(manifest, outcome.get("aside", ""), trail, productions, bool(more))
+    aside = outcome.get("aside", "")
+    return Restored(manifest, aside, trail, productions, bool(more), stopped, back)
 
 
 def _check_fit(manifest: Manifest) -> None:
@@ -113,8 +131,8 @@ def _check_no_worker(*, was_empty: bool) -> None:
         )
 
 
-def _settle(manifest: Manifest, *, was_empty: bool) -> tuple[Verified, tuple[str, ...]]:
-    """Bring the restored tables up to this version, look whether all fits, and record it."""
+def _settle(manifest: Manifest) -> Verified:
+    """Bring the restored tables up to this version, and look whether all fits."""
     call_command("migrate", interactive=False, verbosity=0)
     _check_keys()
     trail = verify()
@@ -125,14 +143,7 @@ def _settle(manifest: Manifest, *, was_empty: bool) -> tuple[Verified, tuple[str
         )
     # Workers of then are none of now.
     WorkerSign.objects.all().delete()
-    actor = Actor(user=None, channel="cli", system_user=getpass.getuser())
-    detail: dict[str, Any] = {
-        "made_at": manifest.made_at,
-        "sha256": manifest.sha256,
-        "replaced": not was_empty,
-    }
-    record(actor, ACTION, detail=detail)
-    return trail, tuple(Environment.objects.production().values_list("slug", flat=True))
+    return trail
 
 
 def _check_keys() -> None:

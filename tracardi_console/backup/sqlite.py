@@ -1,10 +1,12 @@
 """Copies SQLite's database while it is used, and puts a copy in its place."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,18 +23,17 @@ def _file() -> Path:
 
 
 def dump(target: Path) -> Facts:
-    """Copy the database as it is at one moment, by SQLite's own way; nobody waits for it.
+    """Copy the database as it is at one moment, without what was deleted; nobody waits for it.
 
     Raises:
         BackupError: it cannot be copied, or the copy is not sound.
     """
     try:
-        with (
-            closing(sqlite3.connect(f"file:{quote(str(_file()))}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            # All in one step: in several it would begin anew after each change.
-            source.backup(copy)
+        source = f"file:{quote(str(_file()))}?mode=ro"
+        with closing(sqlite3.connect(source, uri=True, isolation_level=None)) as own:
+            # Row by row and not page by page: free pages hold what was deleted before.
+            own.execute("VACUUM INTO ?", [str(target)])
+        with closing(sqlite3.connect(target)) as copy:
             copy.execute("PRAGMA journal_mode=DELETE")
             # What is deleted is overwritten too.
             copy.execute("PRAGMA secure_delete=ON")
@@ -74,26 +75,38 @@ def place_of_copy(backup: Path) -> Path:
     return file.with_name(f"{file.name}.restored")
 
 
-def check_alone() -> None:
-    """Return if nobody has the database open, and fold its log into it.
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Hold the database within the block, with its log folded into it; who opens it is refused.
+
+    An idle web server has it not open, and would open it at the next request.
 
     Raises:
-        BackupError: somebody has.
+        BackupError: somebody has it open.
     """
     connection.close()
     file = _file()
     if not file.is_file():
+        yield
         return
+    with closing(sqlite3.connect(file, timeout=1, isolation_level=None)) as own:
+        _hold(own)
+        yield
+
+
+def _hold(own: sqlite3.Connection) -> None:
     try:
-        with closing(sqlite3.connect(file, timeout=1)) as own:
-            # Only who is alone may leave the write-ahead log.
-            (mode,) = own.execute("PRAGMA journal_mode=DELETE").fetchone()
+        # Only who is alone may leave the write-ahead log.
+        (mode,) = own.execute("PRAGMA journal_mode=DELETE").fetchone()
+        own.execute("BEGIN EXCLUSIVE")
+        # Somebody may have come in between, and taken it up again.
+        (now,) = own.execute("PRAGMA journal_mode").fetchone()
     except sqlite3.OperationalError as error:
         raise _used() from error
     except sqlite3.DatabaseError:
-        # Damaged beyond reading: it is put aside as it is.
+        # Damaged beyond reading: nobody can use it, and it is put aside as it is.
         return
-    if mode == "wal":
+    if "wal" in {mode, now}:
         raise _used()
 
 
@@ -133,11 +146,44 @@ def loaded(copy: Path, now: datetime, *, was_empty: bool) -> Iterator[dict[str, 
         connection.close()
         connection.settings_dict["NAME"] = name
     if file.exists() and not was_empty:
-        aside = file.with_name(f"{file.name}.before-{now:%Y%m%dT%H%M%SZ}")
-        file.replace(aside)
-        aside.chmod(ONLY_OWNER)
+        aside = _free(file.with_name(f"{file.name}.before-{now:%Y%m%dT%H%M%SZ}"))
+        _keep(file, aside, fresh)
         outcome["aside"] = str(aside)
     for path in beside(file)[1:]:
         # Of the file that was there; to the new one they would be poison.
         path.unlink(missing_ok=True)
     fresh.replace(file)
+    _write_down(file.parent)
+
+
+def _free(wanted: Path) -> Path:
+    """Return the name, or one with a number where two restores were made within a second."""
+    names = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    return next(name for name in chain([wanted], names) if not name.exists())
+
+
+def _keep(file: Path, aside: Path, fresh: Path) -> None:
+    """Give the file a second name, so that there is a database whenever the machine dies.
+
+    Raises:
+        BackupError: it cannot be given one.
+    """
+    try:
+        os.link(file, aside)
+    except OSError as error:
+        for path in beside(fresh):
+            path.unlink(missing_ok=True)
+        raise BackupError(
+            f"The database cannot be kept as {aside}: {error.strerror}. Nothing was changed."
+        ) from error
+    aside.chmod(ONLY_OWNER)
+    _write_down(file.parent)
+
+
+def _write_down(folder: Path) -> None:
+    """Have the names in a folder outlive the machine."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)

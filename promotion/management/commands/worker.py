@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 from django.utils import timezone
+from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
 from accounts.anchors import anchor
@@ -49,6 +50,8 @@ REMIND_SECONDS = 3600.0
 NETWORK_SECONDS = 1.0
 # How long a task's row is kept after its end.
 TASKS_KEPT = timedelta(days=14)
+# No task takes as long: one that runs still has lost its worker.
+TASK_LOST = timedelta(days=1)
 # How often runs of workflow tests are looked for that wait; a person does too.
 SUITE_SECONDS = 0.5
 
@@ -73,10 +76,20 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
 
 
 def clear_expired() -> None:
-    """Drop sessions that are over, and tasks that ended long ago: their work is kept elsewhere."""
+    """Drop sessions that are over, and tasks that ended long ago; end tasks whose worker died.
+
+    The work of a task is kept elsewhere, and what is left of it is taken over there.
+    """
+    now = timezone.now()
     SessionStore.clear_expired()
-    ended = DBTaskResult.objects.finished().filter(finished_at__lte=timezone.now() - TASKS_KEPT)
-    ended.delete()
+    lost = DBTaskResult.objects.running().filter(started_at__lte=now - TASK_LOST)
+    lost.update(
+        status=TaskResultStatus.FAILED,
+        finished_at=now,
+        exception_class_path="builtins.TimeoutError",
+        traceback="It ran for a day: its worker died.",
+    )
+    DBTaskResult.objects.finished().filter(finished_at__lte=now - TASKS_KEPT).delete()
 
 
 class Command(BaseCommand):
@@ -99,12 +112,12 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         parts = [WorkerSign.Part(options["only"])] if options["only"] else list(WorkerSign.Part)
-        sign = Sign(parts, options["alive_file"])
+        does = acts() if WorkerSign.Part.SCHEDULE in parts else ()
+        sign = Sign(parts, options["alive_file"], [act.__name__ for act, _ in does])
         threading.Thread(target=_repeat, args=(sign.give, SIGN_SECONDS), daemon=True).start()
-        if WorkerSign.Part.SCHEDULE in parts:
-            # Apart: a cluster that does not answer must not keep the others' locks open.
-            for act, seconds in acts():
-                threading.Thread(target=_repeat, args=(act, seconds, sign), daemon=True).start()
+        # Apart: a cluster that does not answer must not keep the others' locks open.
+        for act, seconds in does:
+            threading.Thread(target=_repeat, args=(act, seconds, sign), daemon=True).start()
         tell_service_manager("READY=1")
         log.info("worker.started", parts=sign.parts, name=sign.name)
         try:

@@ -47,14 +47,20 @@ def _outcome(done: Restored) -> dict[str, Any]:
         if done.trail.is_sound
         else f"The audit trail is NOT sound: {' '.join(done.trail.problems[:5])}"
     )
+    stopped = ", ".join(f"{words}: {count}" for words, count in done.stopped.items())
     lines = [
         f"The database is as it was on {done.manifest.made_at}: {held}.",
         f"What was there before is kept: {done.aside}." if done.aside else "",
         sound,
+        f"Not begun any more, because it waited at the backup: {stopped}." if stopped else "",
         "Next:",
-        "1. Where AUDIT_ANCHOR is a file, name a new one: the old one knows of later events.",
-        "2. Start the web server and the worker. Everybody signs in anew.",
-        "3. What the clusters did since is not in here. Home says where they differ; record it:"
+        "1. What was taken from people since then is theirs again: who was switched off is active, "
+        "a former administrator is one, and links and recovery codes that were used count. Take "
+        "it from them again before you let others in.",
+        *(f"   {words}" for words in done.given_back),
+        "2. Where AUDIT_ANCHOR is a file, name a new one: the old one knows of later events.",
+        "3. Start the web server and the worker. Everybody signs in anew.",
+        "4. What the clusters did since is not in here. Home says where they differ; record it:"
         if done.productions
         else "",
         *(f"   manage.py reconcile {slug} --as USER" for slug in done.productions),
@@ -67,4 +73,6 @@ def _outcome(done: Restored) -> dict[str, Any]:
         "aside": done.aside,
         "audit": {"events": done.trail.events, "problems": list(done.trail.problems)},
         "productions": list(done.productions),
+        "stopped": done.stopped,
+        "given_back": list(done.given_back),
     }
