@@ -5,9 +5,10 @@ from typing import Any, ClassVar, Final
 from django import forms
 
 from environments.addresses import BadAddressError
+from environments.faults import TrialError
 from environments.models import Cluster
 from environments.targets import check_url
-from environments.trial import TrialError, try_out
+from environments.trial import try_out
 
 # A secret that is stored is sent the way that these say, and no other.
 _WAY: Final = ("authentication", "username", "ca_certificate")

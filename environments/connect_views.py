@@ -30,11 +30,11 @@ from environments.connecting import (
 )
 from environments.discovery import Discovery, IndexSet
 from environments.elastic import ElasticError
+from environments.faults import TrialError
 from environments.installations import TooManyError, connected, look
 from environments.models import Cluster, Environment
 from environments.rights import lacking_rights
 from environments.suggesting import suggest
-from environments.trial import TrialError
 from environments.web import environment_for
 
 STRANGE_LISTED = 10

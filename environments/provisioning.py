@@ -19,12 +19,12 @@ from environments.documents import canonical
 from environments.findings import Finding, Severity
 from environments.mappings import fixed, retold
 from environments.naming import NameKind, Naming
+from environments.periods import period, suffix
 
 # What is said of the nodes of one cluster means nothing in another.
 PLACEMENT: Final = "index.routing.allocation."
 # A clone says it, as a generation is one; it is what every index has.
 _OF_CLONES: Final = "index.routing_partition_size"
-_PERIOD: Final = re.compile(r"([0-9]{4})-(?:q([1-4])|(year)|([0-9]{1,2}))")
 
 
 class Kind(StrEnum):
@@ -215,7 +215,7 @@ class _Planner:
             if what is not None and what.kind in kinds and what.resource == resource:
                 found.append(index)
         if resource.partitioned:
-            return max(found, key=lambda one: _period(one.name), default=None)
+            return max(found, key=lambda one: period(one.name), default=None)
         if len(found) == 1 and len(self.like.holders(alias)) == 1:
             return found[0]
         said = f"No index of {resource.name}" if not found else f"{len(found)} indices"
@@ -300,10 +300,10 @@ class _Planner:
             return []
         body = self._body(source, alias) if source is not None else {"aliases": {alias: {}}}
         if holders:
-            newest = max(holders, key=lambda one: _period(one.name))
+            newest = max(holders, key=lambda one: period(one.name))
             return [Step(Kind.INDEX, newest.name, resource.name, alias, body, is_there=True)]
-        suffix = _suffix(source.name if source is not None else "", self.today)
-        name = naming.partition(resource.name, suffix)
+        today = suffix(source.name if source is not None else "", self.today)
+        name = naming.partition(resource.name, today)
         found = self._index(resource, name, alias, body)
         return [replace(step, by_template=True) for step in found]
 
@@ -393,24 +393,3 @@ def _differ(there: Index, body: Mapping[str, Any]) -> str:
     own = {name: value for name, value in there.settings.items() if name.startswith(analysis)}
     due = {name: value for name, value in body["settings"].items() if name.startswith(analysis)}
     return "analysis" if own != due else ""
-
-
-def _period(name: str) -> tuple[int, int]:
-    """Return what orders the indices of a resource by time: `…-2026-9` is before `…-2026-11`."""
-    found = _PERIOD.search(name[-9:])
-    if found is None:
-        return 0, 0
-    year, quarter, _whole, month = found.groups()
-    return int(year), int(quarter) * 3 if quarter else int(month or 12)
-
-
-def _suffix(like: str, today: date) -> str:
-    """Return the suffix of today's index, by quarter or year where the other side's is so.
-
-    Tracardi writes a month without a zero: `2026-9`.
-    """
-    if like.endswith("-year"):
-        return f"{today.year}-year"
-    if re.search(r"-q[1-4]$", like):
-        return f"{today.year}-q{(today.month + 2) // 3}"
-    return f"{today.year}-{today.month}"

@@ -17,8 +17,10 @@ from cryptography.x509.oid import NameOID
 from pytest_django import Settings
 
 from environments import trial
+from environments.credentials import check_ca
+from environments.faults import Fault, TrialError
 from environments.models import Cluster
-from environments.trial import Fault, Proof, TrialError, check_ca, try_out
+from environments.trial import Proof, try_out
 from tests.security.conftest import Names, names, target
 from tests.security.listening import Listener, listening
 
