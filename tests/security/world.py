@@ -6,7 +6,7 @@ The engines' addresses answer nothing. All that is of one pipeline carries its m
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -18,6 +18,7 @@ from accounts.models import Handover, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.models import Cluster, Environment, Licence, LicenceUse, RecipeVersion
+from environments.recipes import forms, generate
 from promotion.batch_models import Batch, BatchItem
 from promotion.engine.manifest import Tree, describe
 from promotion.models import (
@@ -159,12 +160,13 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         environment=staging, suite=suite, suite_version=1, chosen=[test.pk], status="running"
     )
     result = RunResult.objects.create(run=run, test=test, status="passed", edges={"f1": []})
+    answers = replace(SAMPLE, staging_secrets=f"{mark} recipe", **forms.facts(staging))
     RecipeVersion.objects.create(
         staging=staging,
         production=production,
         number=1,
-        answers=SAMPLE.to_dict(),
-        files=[["README.md", f"{mark} recipe"]],
+        answers=answers.to_dict(),
+        files=[list(pair) for pair in generate.files(answers).items()],
         made_by=person,
     )
     return {
