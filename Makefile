@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 # Each runs the tests of whole files, with an engine of its own.
 WORKERS ?= 2
 TEST_ENV := ENV_FILE=devtools/test.env
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# By name: slow files with few tests begin early, and none is left for the end.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Runs what follows on a PostgreSQL of its own, instead of SQLite.
 POSTGRES := $(BIN)/python -m devtools.postgres.server
 # Of many that are alike each run takes some, of each kind; test-long has them all.
