@@ -24,7 +24,7 @@ ACTION: Final = "keys.rotated"
 _ROUNDS: Final = 3
 # So many places are told; the count is of all.
 MOST_PLACES: Final = 50
-_NOT_KEPT: Final = "Signing secret"
+_SIGNING: Final = "accounts.DerivationSecret.value"
 # What is being done, and to how many rows of how many.
 Progress = Callable[[str, int, int], None]
 
@@ -109,7 +109,8 @@ def survey(progress: Progress = _quiet) -> Survey:
         found.held.append(held)
     if not derivation.is_kept():
         # It is the oldest key itself: dropped, it would be another one.
-        found.held.append(Held("derivation", _NOT_KEPT, Counter({found.keys: 1})))
+        own = next(one for one in found.held if one.name == _SIGNING)
+        own.under[found.keys] += 1
     return found
 
 

@@ -133,6 +133,11 @@ class NetworkRun(models.Model):
         return timezone.now() - self.finished_at > timedelta(seconds=2 * every)
 
     @property
+    def told(self) -> int:
+        """How many of its checks could tell anything."""
+        return sum(bool(check["told"]) for check in self.checks)
+
+    @property
     def findings(self) -> list[dict[str, str]]:
         return [one for check in self.checks for one in check["findings"]]
 

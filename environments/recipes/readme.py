@@ -1,5 +1,7 @@
 """What to do with a recipe, in which order, and how to see that it holds. Pure."""
 
+import re
+
 from environments.endpoints import CLOSED, COLLECTOR, Endpoint
 from environments.recipes.answers import Answers, Side
 from environments.recipes.firewall import data_servers, stores
@@ -56,7 +58,9 @@ is changed in these files is lost with the next download.
 
 
 def _listed(table: tuple[Endpoint, ...]) -> str:
-    return ", ".join(f"`{one.sample.split('/console-check')[0]}`" for one in table)
+    # What all of its addresses begin with.
+    begin = (re.split(r"[(?\[]", one.pattern)[0].rstrip("/") for one in table)
+    return ", ".join(f"`{one}`" for one in begin)
 
 
 def _shared(answers: Answers) -> str:

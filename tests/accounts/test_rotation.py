@@ -130,7 +130,7 @@ def test_everything_is_under_the_newest_key_and_opens_without_the_others(
     before = survey()
     assert {one.name: dict(one.under) for one in before.held if one.total} == {
         **{name: {2: count} for name, count in COUNTS.items()},
-        "derivation": {3: 1},
+        "accounts.DerivationSecret.value": {3: 1},
     }
     code, words = run()
     total = sum(COUNTS.values()) + 1

@@ -53,6 +53,9 @@ def _told(run: NetworkRun) -> dict[str, Any]:
         status, words = "partial", "Nothing wrong was found, and not all could be told."
     else:
         status, words = "done", "Nothing wrong was found."
+        if run.told < len(run.checks):
+            words = f"Nothing wrong was found in the {run.told} of {len(run.checks)} checks that "
+            words += "could be told."
     return {
         "status": status,
         "message": "\n".join([*lines, words]),
