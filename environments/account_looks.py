@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 from django.utils import timezone
 
+from environments.due import take_on
 from environments.elastic import ElasticError
 from environments.findings import Severity
 from environments.models import AccountsLook, Environment
@@ -25,9 +26,7 @@ def look_at_accounts() -> list[Environment]:
     limit = timezone.now() - EVERY
     tried = []
     for environment in Environment.objects.production().select_related("cluster"):
-        kept, made = AccountsLook.objects.get_or_create(environment=environment)
-        due = AccountsLook.objects.filter(pk=kept.pk, begun_at__lte=limit)
-        if not (made or due.update(begun_at=timezone.now())):
+        if not take_on(AccountsLook, limit, environment=environment):
             continue
         try:
             look(environment)

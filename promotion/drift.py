@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import record, system_actor
+from environments.due import take_on
 from environments.elastic import ElasticError
 from environments.models import Environment
 from promotion.beginning import running_in
@@ -41,9 +42,7 @@ def check_due() -> list[Environment]:
     for live in StoredGeneration.objects.filter(is_live=True).select_related(
         "environment__cluster"
     ):
-        watch, made = Watch.objects.get_or_create(environment=live.environment)
-        due = Watch.objects.filter(pk=watch.pk, begun_at__lte=limit)
-        if made or due.update(begun_at=timezone.now()):
+        if take_on(Watch, limit, environment=live.environment):
             try:
                 check(live.environment)
             except Exception:

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 from django.utils import timezone
 
+from environments.due import take_on
 from environments.elastic import ElasticError, connect
 from environments.models import Cluster
 from promotion.models import EngineLook
@@ -26,9 +27,7 @@ def look_at_engines() -> list[Cluster]:
     asked = []
     # Each secret by itself: one that cannot be decrypted must not keep the others from their turn.
     for cluster in Cluster.objects.defer("secret").order_by("pk"):
-        kept, made = EngineLook.objects.get_or_create(cluster=cluster)
-        due = EngineLook.objects.filter(pk=kept.pk, begun_at__lte=limit)
-        if not (made or due.update(begun_at=timezone.now())):
+        if not take_on(EngineLook, limit, cluster=cluster):
             continue
         began = time.monotonic()
         try:
@@ -39,7 +38,7 @@ def look_at_engines() -> list[Cluster]:
         except Exception:
             log.exception("engine_look.defect", cluster=cluster.pk)
             answered = False
-        EngineLook.objects.filter(pk=kept.pk).update(
+        EngineLook.objects.filter(cluster=cluster).update(
             looked_at=timezone.now(), answered=answered, seconds=time.monotonic() - began
         )
         asked.append(cluster)

@@ -24,6 +24,7 @@ from django.utils import timezone
 from accounts.audit import Actor, record
 from accounts.authorising import authorise
 from accounts.roles import Verb
+from environments.due import take_on
 from environments.elastic import ElasticError
 from environments.findings import Finding
 from environments.health.cluster_judging import judge_cluster, passed
@@ -94,7 +95,7 @@ def look_at_health() -> list[Environment]:
         if environment.cluster_id not in due and len(due) == AT_ONCE:
             # It is due in a moment still.
             continue
-        if _claim(environment, limit):
+        if take_on(HealthState, limit, environment=environment):
             due.setdefault(environment.cluster_id, []).append(environment)
     _look(list(due.values()), ROUND_SECONDS)
     return [environment for group in due.values() for environment in group]
@@ -108,7 +109,7 @@ def look_now(actor: Actor, environment: Environment) -> None:
         TooSoonError: the last look began a moment ago, or it was set up anew meanwhile.
     """
     authorise(actor, Verb.CAPTURE, ACTION, environment)
-    if not _claim(environment, timezone.now() - PAUSE):
+    if not take_on(HealthState, timezone.now() - PAUSE, environment=environment):
         raise TooSoonError(
             f"{environment} was looked at less than {PAUSE.seconds} seconds ago: this is what was "
             "found. Ask again in a moment."
@@ -121,13 +122,6 @@ def look_now(actor: Actor, environment: Environment) -> None:
         )
     detail = {"problem": state.problem, "findings": [one.code for one in state.found]}
     record(actor, ACTION, environment, detail=detail)
-
-
-def _claim(environment: Environment, limit: datetime) -> bool:
-    """Take a look on, if the last one began before `limit` and nobody else takes it."""
-    kept, made = HealthState.objects.get_or_create(environment=environment)
-    due = HealthState.objects.filter(pk=kept.pk, begun_at__lte=limit)
-    return made or bool(due.update(begun_at=timezone.now()))
 
 
 def _look(groups: Sequence[Sequence[Environment]], seconds: float) -> None:
