@@ -8,15 +8,14 @@ import json
 import re
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from environments.addresses import PORTS, BadAddressError, host_and_port
-from environments.targets import open_socket
+from environments.targets import ended_after, open_socket
 
 # An answer holds what a page should do next; a longer one is not read.
 LARGEST: Final = 1024 * 1024
@@ -94,7 +93,7 @@ class Collector:
         try:
             with contextlib.closing(connection):
                 connection.connect()
-                with _watched(connection, self._seconds):
+                with ended_after(connection.sock, self._seconds):
                     connection.request(method, parts.path, body, headers)
                     answer = connection.getresponse()
                     raw = self._body(answer, connection, deadline, path)
@@ -127,7 +126,8 @@ class Collector:
                 raise CollectorError(f"{self._where(path)} did not answer in time.")
             if connection.sock is not None:
                 connection.sock.settimeout(left)
-        if answer.length:
+        # One that was cut off for its slowness is late, and not short.
+        if answer.length and time.monotonic() < deadline:
             raise CollectorError(f"{self._where(path)} sent half an answer.")
         return b"".join(parts)
 
@@ -153,24 +153,6 @@ class Collector:
         if not isinstance(found, dict) or "task" not in found:
             raise CollectorError(f"{where} answered what no Tracardi answers.")
         return found
-
-
-@contextlib.contextmanager
-def _watched(connection: HTTPConnection, seconds: float) -> Iterator[None]:
-    """Close a connection after a while: headers may trickle for ever, each byte in time."""
-
-    def close() -> None:
-        if connection.sock is not None:
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, close)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _words(error: HTTPException | OSError) -> str:

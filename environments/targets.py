@@ -6,8 +6,10 @@ reached (docs/settings.md; why it is so: docs/adr/0016-where-the-console-connect
 """
 
 import socket
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -176,6 +178,27 @@ def open_socket(host: str, port: int, seconds: float | None) -> socket.socket:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
     raise met or OSError(f"{host} has no address.")
+
+
+@contextmanager
+def ended_after(sock: socket.socket, seconds: float) -> Iterator[None]:
+    """End a connection after a while: bytes may trickle for ever, each in time."""
+    # Wrapped for TLS, the socket is another object with the same number.
+    number = sock.fileno()
+    twin = socket.socket(fileno=socket.dup(number))
+
+    def close() -> None:
+        with suppress(OSError):
+            twin.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, seconds), close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        twin.close()
 
 
 def _look_up(host: str, port: int) -> list[IP]:

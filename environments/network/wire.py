@@ -8,7 +8,6 @@ import contextlib
 import json
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -20,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from environments.addresses import BadAddressError
 from environments.network.facts import Answer, Certificate, Flaw, Port, Speaks, Trouble
-from environments.targets import open_socket
+from environments.targets import ended_after, open_socket
 
 AGENT: Final = "Tracardi-Console-network-check"
 LARGEST: Final = 64 * 1024
@@ -70,33 +69,12 @@ def _open(
     sock = open_socket(host, port, seconds)
     try:
         sock.settimeout(max(0.01, deadline - time.monotonic()))
-        with _watched(sock, deadline - time.monotonic()):
+        with ended_after(sock, deadline - time.monotonic()):
             if context is not None:
                 sock = context.wrap_socket(sock, server_hostname=host)
             yield sock
     finally:
         sock.close()
-
-
-@contextlib.contextmanager
-def _watched(sock: socket.socket, seconds: float) -> Iterator[None]:
-    """End a connection after a while: bytes may trickle for ever, each in time."""
-    # Wrapped for TLS, the socket is another object with the same number.
-    number = sock.fileno()
-    twin = socket.socket(fileno=socket.dup(number))
-
-    def close() -> None:
-        with contextlib.suppress(OSError):
-            twin.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, seconds), close)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        twin.close()
 
 
 def trouble_of(error: Exception, *, late: bool) -> Trouble:
