@@ -205,10 +205,13 @@ def _index_set(
             of[what.resource.name].append(name)
     gaps = []
     for resource in naming.catalogue.resources:
+        held = tuple(holders.get(naming.alias(resource.name), ()))
         look = _partitioned if resource.partitioned else _single
-        gap = look(naming, resource, of[resource.name], indices, holders)
-        if gap is not None:
-            gaps.append(gap)
+        found = _in_place(naming, resource, indices) or look(
+            naming, resource, of[resource.name], held, indices, holders
+        )
+        if found is not None:
+            gaps.append(Gap(resource, found[0], visible(found[1]), held))
     generation = _generation(naming, holders)
     made = sum(what.kind is NameKind.GENERATION for what in known.values())
     unknown = tuple(name for name, what in known.items() if what.kind is NameKind.UNKNOWN)
@@ -225,36 +228,39 @@ def _generation(naming: Naming, holders: Mapping[str, Sequence[str]]) -> int | N
     return None
 
 
+def _in_place(
+    naming: Naming, resource: Resource, indices: Mapping[str, IndexFacts]
+) -> tuple[Fault, str] | None:
+    alias = naming.alias(resource.name)
+    if alias not in indices:
+        return None
+    return Fault.IN_PLACE, f"An index is called {alias}, which is to be an alias."
+
+
 def _single(
     naming: Naming,
     resource: Resource,
     own: Sequence[str],
+    held: tuple[str, ...],
     indices: Mapping[str, IndexFacts],
     holders: Mapping[str, Sequence[str]],
-) -> Gap | None:
+) -> tuple[Fault, str] | None:
     """Judge a resource of one index: its alias leads to that one alone."""
     alias, concrete = naming.alias(resource.name), naming.concrete(resource.name)
-    held = tuple(holders.get(alias, ()))
-
-    def gap(fault: Fault, words: str) -> Gap:
-        return Gap(resource, fault, visible(words), held)
-
-    if alias in indices:
-        return gap(Fault.IN_PLACE, f"An index is called {alias}, which is to be an alias.")
     if not held:
         if concrete in indices or own:
-            return gap(Fault.NO_ALIAS, f"No index has the alias {alias}.")
-        return gap(Fault.MISSING, f"Neither {concrete} nor its alias {alias} is there.")
+            return Fault.NO_ALIAS, f"No index has the alias {alias}."
+        return Fault.MISSING, f"Neither {concrete} nor its alias {alias} is there."
     if len(held) > 1:
-        return gap(Fault.AMBIGUOUS, f"The alias {alias} leads to {_listed(held)} at once.")
+        return Fault.AMBIGUOUS, f"The alias {alias} leads to {_listed(held)} at once."
     what = naming.classify(held[0])
     if what is None or what.kind not in _LIVE or what.resource != resource:
-        return gap(Fault.ELSEWHERE, f"The alias {alias} leads to {held[0]}.")
+        return Fault.ELSEWHERE, f"The alias {alias} leads to {held[0]}."
     if what.kind is NameKind.GENERATION and tuple(holders.get(concrete, ())) != held:
         # Tracardi writes new documents to that name.
-        return gap(Fault.NO_NAME, f"The name {concrete} does not lead to {held[0]}.")
+        return Fault.NO_NAME, f"The name {concrete} does not lead to {held[0]}."
     if not indices[held[0]].is_open:
-        return gap(Fault.CLOSED, f"The index {held[0]} is closed.")
+        return Fault.CLOSED, f"The index {held[0]} is closed."
     return None
 
 
@@ -262,30 +268,24 @@ def _partitioned(
     naming: Naming,
     resource: Resource,
     own: Sequence[str],
+    held: tuple[str, ...],
     indices: Mapping[str, IndexFacts],
     holders: Mapping[str, Sequence[str]],
-) -> Gap | None:
+) -> tuple[Fault, str] | None:
     """Judge a resource of an index a period: its alias leads to all of them and to nothing else."""
     alias = naming.alias(resource.name)
-    held = tuple(holders.get(alias, ()))
-
-    def gap(fault: Fault, words: str) -> Gap:
-        return Gap(resource, fault, visible(words), held)
-
-    if alias in indices:
-        return gap(Fault.IN_PLACE, f"An index is called {alias}, which is to be an alias.")
     if not own and not held:
         pattern = naming.template_pattern(resource.name)
-        return gap(Fault.MISSING, f"No index {pattern} and no alias {alias} is there.")
+        return Fault.MISSING, f"No index {pattern} and no alias {alias} is there."
     others = [name for name in held if name not in own]
     if others:
-        return gap(Fault.ELSEWHERE, f"The alias {alias} leads to {_listed(others)}.")
+        return Fault.ELSEWHERE, f"The alias {alias} leads to {_listed(others)}."
     without = [name for name in own if name not in held]
     if without:
-        return gap(Fault.NO_ALIAS, f"{_listed(without)} has not the alias {alias}.")
+        return Fault.NO_ALIAS, f"{_listed(without)} has not the alias {alias}."
     closed = [name for name in own if not indices[name].is_open]
     if closed:
-        return gap(Fault.CLOSED, f"The index {_listed(closed)} is closed.")
+        return Fault.CLOSED, f"The index {_listed(closed)} is closed."
     return None
 
 

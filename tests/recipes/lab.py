@@ -205,21 +205,7 @@ def _add(lab: Lab, host: str) -> None:
 def _connect(lab: Lab) -> None:
     for number, (host, own, routers) in enumerate(_LINKS):
         near, far = f"{lab.mark[4:]}a{number}", f"{lab.mark[4:]}b{number}"
-        run(
-            tool("ip"),
-            "link",
-            "add",
-            near,
-            "netns",
-            lab.name(host),
-            "type",
-            "veth",
-            "peer",
-            "name",
-            far,
-            "netns",
-            lab.name("router"),
-        )
+        _join(lab, (host, near), ("router", far))
         _batch(lab, host, _addresses(near, own))
         _batch(lab, "router", _addresses(far, routers))
         # What is private comes by the private link, the rest by the public one.
@@ -235,6 +221,13 @@ def _connect(lab: Lab) -> None:
     _batch(lab, "staff", console)
     for side, net in (("staging", "172.30.1"), ("production", "172.30.2")):
         _containers(lab, side, net)
+
+
+def _join(lab: Lab, one: tuple[str, str], other: tuple[str, str]) -> None:
+    """Lay a link between two hosts; each end is its host and its name there."""
+    (host, near), (peer, far) = one, other
+    ends = (near, "netns", lab.name(host), "type", "veth", "peer", "name", far)
+    run(tool("ip"), "link", "add", *ends, "netns", lab.name(peer))
 
 
 def _fitting(way: str, routers: Sequence[str]) -> list[str]:
@@ -257,22 +250,7 @@ def _containers(lab: Lab, side: str, net: str) -> None:
     """Put the API (.2) and the GUI (.3) of a side into a namespace behind a bridge."""
     six = NETS_6[net]
     bridge, near, far = f"trc-{side}", f"{lab.mark[4:]}c", f"{lab.mark[4:]}d"
-    inside = lab.name(f"in-{side}")
-    run(
-        tool("ip"),
-        "link",
-        "add",
-        near,
-        "netns",
-        lab.name(side),
-        "type",
-        "veth",
-        "peer",
-        "name",
-        far,
-        "netns",
-        inside,
-    )
+    _join(lab, (side, near), (f"in-{side}", far))
     _batch(
         lab,
         side,
