@@ -1,5 +1,6 @@
 """The wizard as pages: a cluster, what is in it, and the environments that it becomes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -205,22 +206,13 @@ def try_cluster(request: HttpRequest, pk: int) -> HttpResponse:
 def remove_a_cluster(request: HttpRequest, pk: int) -> HttpResponse:
     """Explain and do the removal of a cluster."""
     shown = get_object_or_404(Cluster, pk=pk)
-    form = RemoveForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            remove_cluster(request_actor(request), shown)
-        except ConnectError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(request.path)
-        messages.success(request, f"{shown} is removed, and its credentials with it.")
-        return HttpResponseRedirect(reverse("environments:connect"))
     count = shown.environments.count()
-    return show(
+    return _removal(
         request,
-        "environments/remove.html",
         f"Remove {shown}",
-        status=400 if request.method == "POST" else 200,
-        form=form,
+        lambda: remove_cluster(request_actor(request), shown),
+        said=f"{shown} is removed, and its credentials with it.",
+        to=reverse("environments:connect"),
         problem=f"It has {count} environment{'' if count == 1 else 's'}. Remove those first."
         if count
         else "",
@@ -239,26 +231,34 @@ def remove_an_environment(request: HttpRequest, slug: str) -> HttpResponse:
 
 @administrator_page("environment.removed", proof=True)
 def _remove_environment(request: HttpRequest, shown: Environment) -> HttpResponse:
-    form = RemoveForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            remove_environment(request_actor(request), shown)
-        except ConnectError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(request.path)
-        messages.success(request, f"{shown} is removed from the console.")
-        return HttpResponseRedirect(reverse("promotion:environments"))
-    return show(
+    return _removal(
         request,
-        "environments/remove.html",
         f"Remove {shown}",
-        status=400 if request.method == "POST" else 200,
-        form=form,
+        lambda: remove_environment(request_actor(request), shown),
+        said=f"{shown} is removed from the console.",
+        to=reverse("promotion:environments"),
         problem=remove_problem(shown),
         words="The console forgets it, and who was granted it. Its indices in the cluster and its "
         f"Tracardi stay as they are; it can be connected again.{_recipes_too(shown)}",
         back=reverse("admin:environments_environment_change", args=[shown.pk]),
     )
+
+
+def _removal(
+    request: HttpRequest, title: str, remove: Callable[[], None], *, said: str, to: str, **page: str
+) -> HttpResponse:
+    """Show what a removal means, or do it, say so and go on elsewhere."""
+    form = RemoveForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            remove()
+        except ConnectError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.path)
+        messages.success(request, said)
+        return HttpResponseRedirect(to)
+    status = 400 if request.method == "POST" else 200
+    return show(request, "environments/remove.html", title, status=status, form=form, **page)
 
 
 def _recipes_too(shown: Environment) -> str:
