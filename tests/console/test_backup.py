@@ -1,7 +1,6 @@
 """Backups of the console's database, made while it runs and restored, on SQLite and PostgreSQL."""
 
 import contextlib
-import io
 import json
 import os
 import secrets
@@ -21,7 +20,6 @@ from urllib.parse import quote
 import pytest
 from cryptography.fernet import Fernet
 from django.contrib.sessions.models import Session
-from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.signals import pre_migrate
@@ -37,6 +35,7 @@ from accounts.verification import verify
 from environments.models import Cluster, Environment
 from promotion.models import Build, StoredTree, WorkerSign
 from tests.backups import Backups
+from tests.calling import call_json
 from tests.factories import People, enter
 from tests.promotion.conftest import (
     Put,
@@ -59,16 +58,6 @@ pytestmark = [
     pytest.mark.usefixtures("plain_static_files"),
 ]
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def run(*words: str) -> tuple[int, dict[str, Any]]:
-    """Run a command here, and return its exit code and what it printed."""
-    out = io.StringIO()
-    try:
-        call_command(*words, "--json", stdout=out)
-    except SystemExit as end:
-        return int(str(end.code)), json.loads(out.getvalue())
-    return 0, json.loads(out.getvalue())
 
 
 def elsewhere(url: str, *words: str) -> tuple[int, dict[str, Any]]:
@@ -114,7 +103,7 @@ def made(admin: User, tmp_path: Path) -> Path:
     )
     enter(admin)
     file = tmp_path / "console.backup"
-    assert run("backup", str(file), "--as", "admin")[0] == 0
+    assert call_json("backup", str(file), "--as", "admin")[0] == 0
     return file
 
 
@@ -145,7 +134,7 @@ def test_a_restored_console_works_and_finds_what_the_cluster_did_since(
     put("segment", "seg-one", '{"name": "One"}')
     ship()
     file, before = tmp_path / "console.backup", live_in(adopted).number
-    code, facts = run("backup", str(file), "--as", people.admin.user.username)  # type: ignore[union-attr]
+    code, facts = call_json("backup", str(file), "--as", people.admin.user.username)  # type: ignore[union-attr]
     assert code == 0
     builds = Build.objects.count()
     assert facts["counts"]["builds"] == builds
@@ -180,10 +169,10 @@ def test_a_backup_takes_the_place_of_a_database_that_is_kept_aside(
     held = everything()
     create_user(system_actor(), username="later", role=Role.QA, password="a long phrase 7")
     events = AuditEvent.objects.count()
-    code, facts = run("restore", str(made))
+    code, facts = call_json("restore", str(made))
     assert (code, "not empty" in facts["message"]) == (2, True)
     assert User.objects.filter(username="later").exists()
-    code, facts = run("restore", str(made), "--replace")
+    code, facts = call_json("restore", str(made), "--replace")
     Backups._forget()
     assert code == 0, facts
     # That it was made came after it; instead it has that it was restored.
@@ -235,7 +224,7 @@ def test_a_backup_of_a_console_that_is_written_to_is_of_one_moment(
     try:
         assert wrote.wait(20)
         file = tmp_path / "console.backup"
-        assert run("backup", str(file), "--as", "admin")[0] == 0
+        assert call_json("backup", str(file), "--as", "admin")[0] == 0
     finally:
         stop.set()
         writer.join()
@@ -256,7 +245,7 @@ def test_what_an_earlier_restore_put_aside_is_not_overwritten(made: Path, cleare
     for one in taken:
         one.write_text("earlier")
     try:
-        code, facts = run("restore", str(made), "--replace")
+        code, facts = call_json("restore", str(made), "--replace")
         Backups._forget()
         assert code == 0, facts
         assert [one for one in taken if one.read_text() != "earlier"] == []
@@ -280,7 +269,7 @@ def test_there_is_a_database_at_each_moment_of_a_restore(made: Path, cleared: No
 
     sys.addaudithook(look)
     try:
-        code, facts = run("restore", str(made), "--replace")
+        code, facts = call_json("restore", str(made), "--replace")
     finally:
         there, file = file, None  # type: ignore[assignment]
     Backups._forget()
@@ -308,7 +297,7 @@ def test_a_file_is_its_owners_alone_and_holds_no_secret_and_no_session(
     event = AuditEvent.objects.latest("number")
     assert (event.action, event.actor) == ("console.backed-up", admin)
     # It overwrites nothing.
-    code, facts = run("backup", str(made), "--as", "admin")
+    code, facts = call_json("backup", str(made), "--as", "admin")
     assert (code, "already" in facts["message"]) == (2, True)
     assert made.read_bytes() == raw
 
@@ -331,13 +320,13 @@ def test_what_was_deleted_before_a_backup_is_not_in_its_free_pages(
     held = Path(str(connection.settings_dict["NAME"])).read_bytes()
     assert any(key.encode() in held for key in keys)
     file = tmp_path / "console.backup"
-    assert run("backup", str(file), "--as", "admin")[0] == 0
+    assert call_json("backup", str(file), "--as", "admin")[0] == 0
     raw = file.read_bytes()
     assert [key for key in keys if key.encode() in raw] == []
 
 
 def test_a_folder_that_is_not_there_makes_no_backup(admin: User, tmp_path: Path) -> None:
-    code, facts = run("backup", str(tmp_path / "none" / "b"), "--as", "admin")
+    code, facts = call_json("backup", str(tmp_path / "none" / "b"), "--as", "admin")
     assert code == 2
     assert "No backup was made." in facts["message"]
     assert list(tmp_path.iterdir()) == []
@@ -349,7 +338,7 @@ def test_a_folder_that_is_not_there_makes_no_backup(admin: User, tmp_path: Path)
 def refused(file: Path, words: str) -> None:
     """A restore is refused with those words, and all is as it was."""
     before = everything()
-    code, facts = run("restore", str(file), "--replace")
+    code, facts = call_json("restore", str(file), "--replace")
     assert code == 2, facts
     assert words in facts["message"]
     assert "Nothing was changed." in facts["message"]
@@ -403,7 +392,7 @@ def test_a_backup_of_a_later_version_or_of_the_other_database_is_refused(
 ) -> None:
     MigrationRecorder(connection).record_applied("promotion", "9999_later")
     later = tmp_path / "later"
-    assert run("backup", str(later), "--as", "admin")[0] == 0
+    assert call_json("backup", str(later), "--as", "admin")[0] == 0
     MigrationRecorder(connection).record_unapplied("promotion", "9999_later")
     refused(later, "of a later version")
     other, held = tmp_path / "other", tmp_path / "held"
@@ -486,7 +475,7 @@ def test_a_request_in_the_middle_of_a_restore_writes_to_neither_database(
         said.append(visitors[0].stdout.readline())
 
     with midway(visit):
-        code, facts = run("restore", str(made), "--replace")
+        code, facts = call_json("restore", str(made), "--replace")
     Backups._forget()
     assert code == 0, facts
     said.append(visitors[0].communicate()[0])
@@ -535,6 +524,6 @@ def test_a_value_under_a_key_that_is_gone_is_found_before_anything_is_replaced(
         digest="d" * 64, resource="flow", exact="e", content="c", count=1, size=1, body=lost
     )
     file = tmp_path / "console.backup"
-    assert run("backup", str(file), "--as", "admin")[0] == 0
+    assert call_json("backup", str(file), "--as", "admin")[0] == 0
     refused(file, "encrypted with a key that ENCRYPTION_KEYS does not hold")
     tree.delete()

@@ -22,7 +22,8 @@ from promotion.batch_models import Batch, BatchItem
 from promotion.models import Build, Promotion, SmokeCheck, SuiteRun
 from promotion.tasks import run_release
 from tests.backups import Backups
-from tests.console.test_backup import admin, cleared, run
+from tests.calling import call_json
+from tests.console.test_backup import admin, cleared
 from tests.security.world import _pipeline
 
 __all__ = ["admin", "cleared"]
@@ -58,8 +59,8 @@ def test_what_waited_at_the_backup_is_not_begun_by_the_restored_console(
         status="RUNNING", started_at=timezone.now() - timedelta(minutes=1)
     )
     file = tmp_path / "console.backup"
-    assert run("backup", str(file), "--as", "admin")[0] == 0
-    code, facts = run("restore", str(file), "--replace")
+    assert call_json("backup", str(file), "--as", "admin")[0] == 0
+    code, facts = call_json("restore", str(file), "--replace")
     Backups._forget()
     assert code == 0, facts
     assert facts["stopped"] == {
@@ -100,11 +101,11 @@ def test_a_restore_says_whom_it_gives_back_what_was_taken_since(
     create_user(system_actor(), username="long-off", role=Role.QA, password="a long phrase 7")
     User.objects.filter(username="long-off").update(is_active=False)
     file = tmp_path / "console.backup"
-    assert run("backup", str(file), "--as", "admin")[0] == 0
+    assert call_json("backup", str(file), "--as", "admin")[0] == 0
     User.objects.filter(username__in=["off", "admin"]).update(is_active=False)
     User.objects.filter(username="moved").update(role=Role.ADMINISTRATOR.value)
     User.objects.filter(username="gone").delete()
-    code, facts = run("restore", str(file), "--replace")
+    code, facts = call_json("restore", str(file), "--replace")
     Backups._forget()
     assert code == 0, facts
     assert facts["given_back"] == [
@@ -124,10 +125,10 @@ def test_a_database_that_cannot_tell_of_accounts_names_none(
     admin: User, tmp_path: Path, cleared: None
 ) -> None:
     file = tmp_path / "console.backup"
-    assert run("backup", str(file), "--as", "admin")[0] == 0
+    assert call_json("backup", str(file), "--as", "admin")[0] == 0
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE accounts_user RENAME COLUMN role TO part")
-    code, facts = run("restore", str(file), "--replace")
+    code, facts = call_json("restore", str(file), "--replace")
     Backups._forget()
     if code:
         # Else all later tests would meet it.

@@ -1,12 +1,9 @@
 """The main job on the command line."""
 
-import json
 from collections.abc import Callable
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 
 from accounts.models import AuditEvent
 from environments.elastic import connect
@@ -14,6 +11,7 @@ from environments.models import Environment
 from promotion.locking import unlock
 from promotion.models import Build, StoredGeneration
 from promotion.preparing import prepare
+from tests.calling import call_json
 from tests.factories import People
 from tests.factories import put as put_document
 from tests.promotion.conftest import Put
@@ -24,17 +22,8 @@ Run = Callable[..., tuple[int, dict[str, Any]]]
 
 @pytest.fixture
 def run(people: People) -> Run:
-    """Run a command with --json and return its exit code and what it printed."""
-
-    def call(*words: str) -> tuple[int, dict[str, Any]]:
-        out, code = StringIO(), 0
-        try:
-            call_command(*words, "--json", stdout=out)
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, json.loads(out.getvalue())
-
-    return call
+    """What runs a command with --json, while there is somebody to run it as."""
+    return call_json
 
 
 def test_the_main_job_on_the_command_line(

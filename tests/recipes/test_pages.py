@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -17,6 +16,7 @@ from environments.models import Cluster, Environment, RecipeVersion
 from environments.network.running import request_check, run_check
 from environments.recipes.generate import files
 from environments.recipes.services import RecipeError, save
+from tests.calling import call
 from tests.factories import People, enter, make_people
 from tests.recipes.samples import SAMPLE, sample
 
@@ -361,12 +361,8 @@ def test_the_readme_names_each_network_check_and_the_way_to_it(
 
 
 def run(*words: str) -> tuple[int, str]:
-    out = io.StringIO()
-    try:
-        call_command("recipes", *words, "--as", "administrator", stdout=out, stderr=out)
-    except SystemExit as error:
-        return int(str(error.code)), out.getvalue()
-    return 0, out.getvalue()
+    code, printed, errors = call("recipes", *words, "--as", "administrator")
+    return code, printed + errors
 
 
 def test_the_command_makes_a_recipe_of_a_file_and_writes_it(

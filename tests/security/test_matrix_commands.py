@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
 from promotion.workflow_files import dump
+from tests.calling import call_json
 from tests.promotion.test_workflows import purchase
 from tests.security.commands import OTHERS, ROWS, UNASKED
 from tests.security.tally import COMMANDS, HOLES
@@ -28,15 +29,6 @@ OURS = {"accounts", "environments", "promotion", "tracardi_console"}
 def impatient(settings: Settings) -> None:
     """Wait for no engine: there is none."""
     settings.RETRY_SECONDS = 0
-
-
-def run(*words: str) -> tuple[int, dict[str, Any]]:
-    out = io.StringIO()
-    try:
-        call_command(*words, "--json", stdout=out)
-    except SystemExit as end:
-        return int(str(end.code)), json.loads(out.getvalue())
-    return 0, json.loads(out.getvalue())
 
 
 def outcome(code: int, facts: dict[str, Any]) -> str:
@@ -82,7 +74,7 @@ def test_a_person_may_run_just_what_the_table_says(
     }
     words = [one.format(**places) for one in arguments.split()]
     with watched() as written:
-        code, facts = run(name, *words, "--as", person)
+        code, facts = call_json(name, *words, "--as", person)
     ended = outcome(code, facts)
     request.node.user_properties += [(COMMANDS, 1), (HOLES, int(ended != expected[person]))]
     assert ended == expected[person], facts
@@ -98,14 +90,14 @@ def test_a_person_may_run_just_what_the_table_says(
 
 def test_a_list_of_environments_names_only_those_that_were_granted(world: World) -> None:
     for person, words in (("qa", HERE), ("qa-elsewhere", "zebu"), ("marketing", HERE)):
-        _, facts = run("environments", "--as", person)
+        _, facts = call_json("environments", "--as", person)
         assert [row["environment"] for row in facts["environments"]] == [
             f"{words}-production",
             f"{words}-staging",
         ]
         latest = {row["latest_build"] for row in facts["environments"]}
         assert latest == ({None} if person == "marketing" else {None, 2})
-    assert len(run("environments", "--as", "administrator")[1]["environments"]) == 4
+    assert len(call_json("environments", "--as", "administrator")[1]["environments"]) == 4
 
 
 def test_a_password_that_is_set_from_a_shell_is_told_and_ends_the_sessions(
