@@ -1,7 +1,7 @@
 """Workflow tests as people go through them: write one, run it, watch it, see what it showed."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from environments.models import Environment
@@ -59,6 +59,25 @@ def test_a_test_is_written_by_the_keyboard_and_offers_follow_the_kind(
         "no-errors": True,
     }
     assert problems == []
+
+
+def test_a_button_has_the_focus_where_scripts_come_late(
+    people: People, suite: Suite, page: Page, live_server: LiveServer
+) -> None:
+    enter(page, live_server, people.qa.user)
+    page.goto(f"{live_server}/suites/{suite.pk}/tests/new/")
+    late: list[Route] = []
+    page.route("**/alpine.js", lambda route: late.append(route))
+    page.get_by_role("button", name="Add an expectation").click()
+    more = page.locator("button[value=expect][autofocus]")
+    expect(more).to_be_attached()
+    # It looks for autofocus as it paints: by then it is hidden still.
+    painted = "requestAnimationFrame(() => requestAnimationFrame(done))"
+    page.evaluate(f"() => new Promise(done => {painted})")
+    expect(more).to_be_hidden()
+    for route in late:
+        route.continue_()
+    expect(more).to_be_focused()
 
 
 def test_a_run_is_watched_to_its_end_and_each_result_is_a_click_away(

@@ -12,6 +12,17 @@
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 
+// Until Alpine has started, the whole page is hidden, and what is hidden takes no focus: a browser that
+// looked for autofocus before then has given up.
+document.addEventListener("alpine:initialized", () => {
+  // After Alpine's own microtask, which shows the page.
+  queueMicrotask(() => {
+    if (document.activeElement === document.body) {
+      document.querySelector("[autofocus]")?.focus();
+    }
+  });
+});
+
 document.addEventListener("alpine:init", () => {
   // The functions of app.js are wrapped: the CSP build refuses whatever is a property of window.
   const root = () => ({
