@@ -89,9 +89,14 @@ def canonical(value: object) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def digest(value: object) -> str:
+    """Return the SHA-256 (hex) of a JSON value in canonical form."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
 def exact_digest(source: Mapping[str, Any]) -> str:
     """Return the SHA-256 (hex) of the canonical `_source`; it proves a copy."""
-    return hashlib.sha256(canonical(source)).hexdigest()
+    return digest(source)
 
 
 def _decode_field(value: object) -> object:

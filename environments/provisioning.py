@@ -5,7 +5,6 @@ comes an ordered plan. Nothing that is there is ever written over: what stands i
 finding.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from functools import cached_property
 from typing import Any, Final, Protocol
 
 from environments.catalogue import Policy, Resource
-from environments.documents import canonical
+from environments.documents import canonical, digest
 from environments.findings import Finding, Severity
 from environments.mappings import fixed, retold
 from environments.naming import NameKind, Naming
@@ -108,7 +107,7 @@ class Plan:
             [self.target, self.like, self.target_cluster, self.like_cluster],
             *([step.to_dict(), step.body] for step in self.steps),
         ]
-        return hashlib.sha256(canonical(facts)).hexdigest()
+        return digest(facts)
 
     @property
     def due(self) -> tuple[Step, ...]:

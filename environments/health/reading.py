@@ -4,7 +4,6 @@ Four requests a cluster and four an environment. Nothing is written, and no docu
 engine.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from environments.documents import canonical
+from environments.documents import digest
 from environments.elastic import ElasticError, Refused, Requester, Unreachable, connect
 from environments.engines import engine_of
 from environments.health.facts import (
@@ -241,7 +240,7 @@ def _index(
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(canonical(value)).hexdigest()[:32]
+    return digest(value)[:32]
 
 
 def documents_of(ask: Requester, aliases: Iterable[str]) -> dict[str, int] | None:

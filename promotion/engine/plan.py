@@ -1,6 +1,5 @@
 """The ordered intent of a promotion, computed without side effects (docs/promotion.md)."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +7,7 @@ from typing import Any, Self
 
 import msgspec
 
-from environments.documents import canonical
+from environments.documents import digest
 from environments.naming import Naming
 from promotion.engine.diff import Counts
 from promotion.engine.manifest import TreeDigests
@@ -87,7 +86,7 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """What a person confirms; it moves with everything in the plan."""
-        return hashlib.sha256(canonical(self.to_dict())).hexdigest()
+        return digest(self.to_dict())
 
     @property
     def changed(self) -> tuple[ResourcePlan, ...]:

@@ -3,22 +3,16 @@
 The adapters are `promotion.cluster` (a real Elasticsearch) and `promotion.store` (the database).
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Protocol, Self
 
-from environments.documents import canonical
+from environments.documents import digest as digest
 from environments.engines import Engine
 from environments.links import Links
 from environments.mappings import fixed
 from promotion.engine.manifest import Manifest, Tree, TreeDigests
-
-
-def digest(value: object) -> str:
-    """Return the SHA-256 of a JSON value in canonical form."""
-    return hashlib.sha256(canonical(value)).hexdigest()
 
 
 @dataclass(frozen=True)

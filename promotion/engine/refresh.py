@@ -8,6 +8,7 @@ from typing import Any
 
 from environments.documents import canonical, is_noise_document
 from environments.findings import Finding
+from promotion.engine.manifest import oid_of
 
 # By resource, the documents that are to be there, or are there, by id.
 Documents = Mapping[str, Mapping[str, bytes]]
@@ -74,7 +75,7 @@ class Refresh:
         state = hashlib.sha256(canonical([self.target, self.source, self.left_out]))
         for part in self.resources:
             for change in part.changes:
-                wanted = None if change.wanted is None else oid(change.wanted)
+                wanted = None if change.wanted is None else oid_of(change.wanted)
                 state.update(canonical([part.resource, change.id, wanted, change.now]))
             state.update(canonical([part.resource, part.same]))
         return state.hexdigest()
@@ -113,11 +114,6 @@ class Refresh:
         }
 
 
-def oid(source: bytes) -> str:
-    """Return the name of a document's exact bytes."""
-    return hashlib.sha256(source).hexdigest()
-
-
 def changes(wanted: Documents, now: Documents) -> tuple[ResourceRefresh, ...]:
     """Return what makes `now` equal `wanted`, to the byte.
 
@@ -135,5 +131,5 @@ def _of(resource: str, wanted: Mapping[str, bytes], now: Mapping[str, bytes]) ->
         if due == there:
             same += 1
         else:
-            found.append(Change(doc_id, due, None if there is None else oid(there)))
+            found.append(Change(doc_id, due, None if there is None else oid_of(there)))
     return ResourceRefresh(resource, tuple(found), same)
