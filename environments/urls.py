@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from environments import account_views, connect_views, licence_views, views
+from environments.dashboards import views as dashboard_views
 from environments.health import views as health_views
 from environments.network import views as network_views
 from environments.recipes import views as recipe_views
@@ -29,7 +30,13 @@ urlpatterns = [
         connect_views.remove_an_environment,
         name="remove-environment",
     ),
-    path("environments/<slug:slug>/dashboard/", views.dashboard, name="dashboard"),
+    path("environments/<slug:slug>/dashboard/", dashboard_views.dashboard, name="dashboard"),
+    path("environments/<slug:slug>/dashboard/around/", dashboard_views.compare, name="around"),
+    path(
+        "environments/<slug:slug>/dashboard/<slug:tile>/csv/",
+        dashboard_views.export,
+        name="dashboard-export",
+    ),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
     ),

@@ -1,72 +1,23 @@
-"""An environment's dashboard and its configuration: read-only, for every role that may see it."""
+"""An environment's configuration: read-only, for every role that may see it."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import FilterForm, console_page, paged, show, signed_in
+from accounts.web import FilterForm, console_page, paged, show
 from environments.browser import MOST, MOST_ON_WAY, as_text, browsable, on_the_way
 from environments.browser import document as read_document
 from environments.browser import documents as read_documents
 from environments.catalogue import Resource
-from environments.charts import DEFAULT_SPAN, SPANS, draw, edges, period
-from environments.dashboards import Figures, figures, markers
 from environments.documents import title
 from environments.elastic import ElasticError
 from environments.flowgraph import shown
-from environments.marks import TEST_MARK
 from environments.models import Environment
 from environments.pictures import shown_flow
 from environments.waypictures import way_view
 from environments.ways import WORDS, read_ways
 from environments.web import environment_for
-
-
-@console_page
-@require_GET
-def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show what happened in an environment during the chosen range."""
-    user, environment = signed_in(request), environment_for(request, slug, Verb.VIEW_DASHBOARD)
-    wanted = request.GET.get("range", DEFAULT_SPAN.key)
-    known = {span.key: span for span in SPANS}
-    span = known.get(wanted, DEFAULT_SPAN)
-    now, zone = timezone.now(), timezone.get_current_timezone()
-    limits = edges(span, now, zone)
-    counted: Figures | None = None
-    problem = ""
-    try:
-        counted = figures(environment, limits)
-    except ElasticError as error:
-        problem = str(error)
-    marked = markers(environment, limits[0], limits[-1], user)
-    events = counted.events if counted is not None else None
-    filled = events is not None and events.total > 0
-    return show(
-        request,
-        "environments/dashboard.html",
-        f"Dashboard of {environment}",
-        status=503 if counted is None else 200,
-        shown=environment,
-        spans=SPANS,
-        span=span,
-        unknown_range=wanted not in known,
-        zone=timezone.get_current_timezone_name(),
-        now=now,
-        start=limits[0],
-        figures=counted,
-        events=events,
-        problem=problem,
-        chart=draw(span, events.buckets, marked, zone, "#markers") if events and filled else None,
-        periods=[(period(span, bucket, zone), bucket) for bucket in events.buckets]
-        if events and filled
-        else [],
-        markers=marked,
-        test_mark=TEST_MARK,
-        may_browse=bool(may(user, Verb.VIEW_CONFIGURATION, environment)),
-    )
 
 
 def _resource(request: HttpRequest, slug: str, name: str) -> tuple[Environment, Resource]:

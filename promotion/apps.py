@@ -14,7 +14,7 @@ class PromotionConfig(AppConfig):
 
         from accounts.encrypted import register, whole_bytes
         from accounts.models import User
-        from environments.dashboards import Marker, register_markers
+        from environments.dashboards.marks import Marker, register_markers
         from environments.models import Environment
         from environments.ties import register_tie
 

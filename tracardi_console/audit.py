@@ -19,8 +19,8 @@ from accounts.chain import FIELDS
 from accounts.models import AuditEvent, User
 from accounts.policy import environments_with, may, may_anywhere
 from accounts.roles import Verb
+from accounts.spreadsheets import cell
 from accounts.web import Filter, FilterForm, console_page, forbidden, paged, show, signed_in
-from tracardi_console.spreadsheets import cell
 
 CHANNELS: Final = [("web", "Page"), ("cli", "Command"), ("system", "Console")]
 _FILTERS: Final = (

@@ -132,7 +132,13 @@ CACHES = {
         "LOCATION": "console_cache",
         # With more than these, those that are over are dropped.
         "OPTIONS": {"MAX_ENTRIES": 1_000},
-    }
+    },
+    # What dashboards counted a moment ago: of each process its own, and gone with it.
+    "figures": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "figures",
+        "OPTIONS": {"MAX_ENTRIES": 200},
+    },
 }
 
 # --- Accounts -----------------------------------------------------------------------------------

@@ -22,6 +22,29 @@ _PRODUCTS = (
     ("HP-CAN-05", "Pine candle", 19.0),
 )
 _CAMPAIGNS = ("autumn-lanterns", "wool-week")
+# A visit's campaign, where it came by one: where from, how, and which.
+_WAYS = (
+    ("google", "cpc", "lanterns-search"),
+    ("instagram", "social", "cabin-mood"),
+    ("partner-blog", "referral", "winter-guide"),
+)
+_COUNTRIES = (
+    ("Norway", "NO", 40),
+    ("Germany", "DE", 25),
+    ("Denmark", "DK", 14),
+    ("Finland", "FI", 12),
+    ("Netherlands", "NL", 8),
+    # So few that a dashboard leaves them out.
+    ("Iceland", "IS", 1),
+)
+_PAGES = {
+    "page-view": ("/", "/lanterns", "/blankets", "/sale", "/about"),
+    "basket-item-added": ("/basket",),
+    "basket-abandoned": ("/basket",),
+    "order-placed": ("/checkout/done",),
+    "sign-up": ("/sign-up",),
+}
+_SHOP = "https://shop.example.com"
 _JOURNEY = {
     "page-view": "awareness",
     "sign-up": "awareness",
@@ -71,13 +94,15 @@ class Customer:
 
 @dataclass(frozen=True)
 class Visit:
-    """One session; `steps` are its event types."""
+    """One session; `steps` are its event types. `device` and `utm` are Tracardi's."""
 
     id: str
     customer: Customer
     source: str
     start: datetime
     steps: Sequence[str]
+    device: dict[str, Any] = field(default_factory=dict)
+    utm: dict[str, str] = field(default_factory=dict)
 
 
 def month_of(moment: datetime) -> str:
@@ -94,6 +119,28 @@ class Recorder:
 
     def new_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+
+    def device(self, source: str) -> dict[str, Any]:
+        """Return what a visitor comes with, and from where; a till is no visitor's device."""
+        if source == "src-point-of-sale":
+            return {}
+        [kind] = self.rng.choices(("desktop", "mobile", "tablet"), (52, 38, 10))
+        if source == "src-mobile-app":
+            kind = "mobile"
+        weights = [weight for *_, weight in _COUNTRIES]
+        [(name, code, _)] = self.rng.choices(_COUNTRIES, weights)
+        geo = {"country": {"name": name, "code": code}}
+        return {"type": kind, "touch": kind != "desktop", "geo": geo}
+
+    def utm(self, source: str) -> dict[str, str]:
+        """Return the campaign that a visitor came by, where there is one."""
+        if source == "src-newsletter":
+            campaign = self.rng.choice(_CAMPAIGNS)
+            return {"source": "newsletter", "medium": "email", "campaign": campaign}
+        if source == "src-web-shop" and self.rng.random() < 0.3:
+            origin, medium, campaign = self.rng.choice(_WAYS)
+            return {"source": origin, "medium": medium, "campaign": campaign}
+        return {}
 
     def event(self, visit: Visit, kind: str, moment: datetime, *, failed: bool) -> Document:
         sku, product, price = self.rng.choice(_PRODUCTS)
@@ -146,8 +193,14 @@ class Recorder:
             "data": data,
             "journey": {"state": _JOURNEY.get(kind)},
         }
-        if visit.source == "src-newsletter":
-            source["utm"] = {"source": "newsletter", "campaign": self.rng.choice(_CAMPAIGNS)}
+        if visit.utm:
+            source["utm"] = visit.utm
+        if visit.device:
+            source["device"] = visit.device
+        if visit.source in ("src-web-shop", "src-newsletter"):
+            page = f"/p/{sku}" if kind == "product-viewed" else ""
+            page = page or self.rng.choice(_PAGES.get(kind, ("/",)))
+            source["hit"] = {"name": page.strip("/") or "home", "url": f"{_SHOP}{page}"}
         return Document("event", month_of(moment), event_id, source)
 
     def session(self, visit: Visit, end: datetime) -> Document:
@@ -158,7 +211,6 @@ class Recorder:
             "duration": (end - visit.start).total_seconds(),
             "weekday": visit.start.weekday(),
         }
-        mobile = visit.source == "src-mobile-app"
         source = {
             "id": visit.id,
             "metadata": {
@@ -168,9 +220,10 @@ class Recorder:
                 "status": "started",
             },
             "profile": {"id": visit.customer.id},
-            "device": {"type": "mobile" if mobile else "desktop", "touch": mobile},
             "context": {},
             "properties": {},
+            **({"device": visit.device} if visit.device else {}),
+            **({"utm": visit.utm} if visit.utm else {}),
         }
         return Document("session", month_of(visit.start), visit.id, source)
 

@@ -109,7 +109,15 @@ class _Shop:
                 steps.append("basket-item-added")
                 bought = self.rng.random() < 0.5
                 steps.append("order-placed" if bought else "basket-abandoned")
-        return Visit(f"sess-{self.record.new_id()[:18]}", customer, source, start, steps)
+        return Visit(
+            f"sess-{self.record.new_id()[:18]}",
+            customer,
+            source,
+            start,
+            steps,
+            self.record.device(source),
+            self.record.utm(source),
+        )
 
     def documents(self) -> Iterator[Document]:
         for visit in self.visits():

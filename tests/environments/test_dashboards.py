@@ -1,141 +1,331 @@
-"""The figures of a dashboard, counted by the real engine from events as Tracardi writes them."""
+"""The figures of a dashboard: the real engine's, and each counted a second way from the raw."""
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.cache import caches
 
 from devtools.elasticsearch.mappings import fitted
-from environments.charts import SPANS, edges
-from environments.dashboards import figures
-from environments.elastic import Connection, Unreachable, connect
+from environments.dashboards import reading
+from environments.dashboards.chosen import Chosen
+from environments.dashboards.figures import Figures
+from environments.dashboards.ranges import Period
+from environments.dashboards.reading import figures_of, period_of
+from environments.dashboards.tiles import SMALL, State
+from environments.elastic import Connection, ElasticError, Unreachable, connect
 from environments.marks import TEST_MARK
 from environments.models import Cluster, Environment
 from tests.data import load
+from tests.environments.dashboards import (
+    VERSION,
+    Shop,
+    counted,
+    environment,
+    failed,
+    make_indices,
+    moment,
+    naming_of,
+    visitors,
+)
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-WEEK = edges(SPANS[1], NOW, UTC)
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+WEEK = Chosen()
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    caches["figures"].clear()
+
+
+@pytest.fixture(scope="module")
+def filled(elasticsearch_url: str) -> Iterator[Shop]:
+    made = Shop(elasticsearch_url, NOW)
+    yield made
+    made.remove()
 
 
 @pytest.fixture
-def shop(elasticsearch_url: str) -> Iterator[Environment]:
+def shop(filled: Shop) -> Environment:
+    """Read only: all tests share what is in it."""
+    return environment(filled.url, filled.tenant)
+
+
+@pytest.fixture
+def empty(elasticsearch_url: str) -> Iterator[Environment]:
     """A production with the indices that a dashboard reads, and nothing in them."""
-    cluster = Cluster.objects.create(name="Test", url=elasticsearch_url)
-    made = Environment(
-        name="Shop", cluster=cluster, version="0.8.1", tenant=f"t{uuid.uuid4().hex[:8]}"
-    )
-    made.kind = "production"
-    engine, naming, shapes = connect(cluster), made.naming, load("0.8.1/indices.json")
-    indices = []
-    for name in ("event", "profile", "session", "event-source"):
-        resource = naming.catalogue.get(name)
-        whole = naming.partition(name, "2026-11") if resource.partitioned else ""
-        index = whole or naming.concrete(name)
-        aliases: dict[str, object] = {naming.alias(name): {}}
-        shape = fitted(engine, shapes[resource.storage])
-        engine.request("PUT", f"/{index}", body={**shape, "aliases": aliases})
-        indices.append(index)
+    made = environment(elasticsearch_url, f"t{uuid.uuid4().hex[:8]}")
+    indices = make_indices(connect(made.cluster), made.tenant, ["2026-11"])
     yield made
-    engine.request("DELETE", f"/{','.join(indices)}", params={"ignore_unavailable": "true"})
+    path = f"/{','.join(indices)}"
+    connect(made.cluster).request("DELETE", path, params={"ignore_unavailable": "true"})
 
 
-def event(
-    engine: Connection,
-    shop: Environment,
-    when: datetime,
-    *,
-    failed: bool = False,
-    who: str = "p1",
-    session: str = "s1",
+def look(
+    shop: Environment, chosen: Chosen = WEEK, zone: ZoneInfo = BERLIN
+) -> tuple[Figures, Period]:
+    period = period_of(chosen, NOW, zone)
+    return figures_of(shop, chosen, period), period
+
+
+def stats(found: Figures) -> dict[str, tuple[float | None, float | None]]:
+    return {stat.key: (stat.value, stat.before) for stat in found.stats}
+
+
+def rows(found: Figures, tile: str) -> dict[str, tuple[Any, ...]]:
+    whole = found.tile(tile)
+    assert whole is not None
+    return {row.label: row.values for row in whole.rows}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        WEEK,
+        Chosen(key="today"),
+        Chosen(key="custom", first="2026-11-02", last="2026-11-14"),
+        Chosen(sources=("src-web-shop", "src-newsletter"), types=("page-view", "order-placed")),
+        Chosen(channels=("mobile",)),
+        Chosen(segment="regulars"),
+    ],
+    ids=["week", "today", "custom", "sources and types", "channel", "segment"],
+)
+def test_each_figure_is_what_the_raw_documents_say(
+    filled: Shop, shop: Environment, chosen: Chosen
 ) -> None:
-    time = when.isoformat()
+    found, period = look(shop, chosen)
+    members = {
+        one.id
+        for one in filled.documents
+        if one.resource == "profile" and chosen.segment in one.source["segments"]
+    }
+
+    def kept(row: dict[str, Any], *, session: bool = False) -> bool:
+        channel = row["metadata"]["channel"]
+        return (
+            (not chosen.channels or channel in chosen.channels)
+            and (not chosen.segment or row["profile"]["id"] in members)
+            and (session or not chosen.sources or row["source"]["id"] in chosen.sources)
+            and (session or not chosen.types or row["type"] in chosen.types)
+        )
+
+    events = [one for one in filled.of("event", period) if kept(one)]
+    # The first event of the demo is of its first day: what is before has nothing to compare with.
+    by_events = bool(chosen.sources or chosen.types)
+    sessions = {one["session"]["id"] for one in events}
+    visits = [one for one in filled.of("session", period) if kept(one, session=True)]
+    profiles = [
+        one
+        for one in filled.of("profile", period)
+        if not chosen.segment or chosen.segment in one["segments"]
+    ]
+    told = stats(found)
+    people = {one["profile"]["id"] for one in events}
+    assert told["events"][0] == found.total == len(events) > 0
+    assert told["visitors"][0] == len(people)
+    assert told["sessions"][0] == (len(sessions) if by_events else len(visits))
+    counts_profiles = not (chosen.sources or chosen.types or chosen.channels)
+    assert told["new"][0] == (len(profiles) if counts_profiles else None)
+    bad = [one for one in events if failed(one)]
+    share = told["failed"][0]
+    assert share is not None
+    assert share == pytest.approx(100 * len(bad) / len(events))
+    # The axis: each part, and each type in it.
+    over_time = found.tile("over_time")
+    assert over_time is not None
+    assert [row.values[-2] for row in over_time.rows] == [
+        sum(start <= moment(one) < end for one in events)
+        for start, end in zip(period.edges, period.edges[1:], strict=False)
+    ]
+    for series in (one for one in over_time.series if not one.tone):
+        wanted = sum(one["type"] == series.label for one in events)
+        assert sum(value or 0 for value in series.values) == wanted
+    # The top lists.
+    assert {label: v[0] for label, v in rows(found, "types").items()} == counted(
+        events, lambda one: one["type"]
+    )
+    names = {"src-web-shop": "Web shop"}
+    assert {label: (v[0], v[2]) for label, v in rows(found, "sources").items()} == {
+        names.get(key, key): (count, counted(bad, lambda one: one["source"]["id"]).get(key, 0))
+        for key, count in counted(events, lambda one: one["source"]["id"]).items()
+    }
+    assert {label: v[0] for label, v in rows(found, "flows").items()} == counted(
+        events, lambda one: one["metadata"]["processed_by"]["flows"]
+    )
+    assert {label: v[0] for label, v in rows(found, "rules").items()} == counted(
+        events, lambda one: one["metadata"]["processed_by"]["rules"]
+    )
+    assert {label: v[0] for label, v in rows(found, "errors").items()} == {
+        names.get(key, key): count
+        for key, count in counted(bad, lambda one: one["source"]["id"]).items()
+    }
+    # What tells of visitors, without groups of fewer than five.
+    asked = events if by_events else visits
+    for tile, key in (
+        ("devices", lambda one: one.get("device", {}).get("type")),
+        (
+            "countries",
+            lambda one: one.get("device", {}).get("geo", {}).get("country", {}).get("name"),
+        ),
+        ("campaigns", lambda one: one.get("utm", {}).get("campaign")),
+        ("campaign_sources", lambda one: one.get("utm", {}).get("source")),
+    ):
+        people_of = visitors(asked, key)
+        sizes = counted(asked, key)
+        if by_events:
+            pairs = {(key(one), one["session"]["id"]) for one in asked if key(one)}
+            sizes = counted([{"key": name} for name, _ in pairs], lambda one: one["key"])
+        assert rows(found, tile) == {
+            value: (sizes[value], count) for value, count in people_of.items() if count >= SMALL
+        }, tile
+    pages = visitors(events, lambda one: one.get("hit", {}).get("url"))
+    assert {label: v[1] for label, v in rows(found, "pages").items()} == {
+        url: count
+        for url, count in sorted(pages.items(), key=lambda p: -p[1])
+        if count >= SMALL and url in rows(found, "pages")
+    }
+    assert len(rows(found, "pages")) == min(10, sum(count >= SMALL for count in pages.values()))
+
+
+def test_the_period_before_ends_at_the_same_time_of_day(filled: Shop, shop: Environment) -> None:
+    found, period = look(shop)
+    before = period.before()
+    assert (before.days, before.start) == (7, period.start - timedelta(days=7))
+    assert before.until == NOW - timedelta(days=7)
+    assert stats(found)["events"][1] == len(filled.of("event", before))
+    assert stats(found)["sessions"][1] == len(filled.of("session", before))
+    assert stats(found)["new"][1] == len(filled.of("profile", before))
+
+
+def test_nothing_is_compared_with_days_before_the_first_event(shop: Environment) -> None:
+    found, _ = look(shop, Chosen(key="30d"))
+    assert [stat.change for stat in found.stats] == [None] * 6
+    longer, _ = look(shop, Chosen(key="90d"))
+    assert any(note.startswith("The first event there is came on") for note in longer.notes)
+
+
+def test_a_group_of_fewer_than_five_is_not_broken_down(filled: Shop, shop: Environment) -> None:
+    engine, alias = connect(shop.cluster), naming_of(shop.tenant).alias("profile")
+    # Who came most often, alone: by a segment that nobody else is in.
+    profile, _ = Counter(
+        one.source["profile"]["id"] for one in filled.documents if one.resource == "event"
+    ).most_common(1)[0]
+    body = {"query": {"term": {"id": profile}}}
+    [hit] = engine.request("POST", f"/{alias}/_search", body=body)["hits"]["hits"]
+    put = f"/{hit['_index']}/_doc/{profile}"
+    lonely = {**hit["_source"], "segments": ["one of a kind"]}
+    engine.request("PUT", put, params={"refresh": "true"}, body=lonely)
+    told, _ = look(shop, Chosen(key="30d", segment="one of a kind"))
+    assert told.withheld
+    assert told.total
+    assert {tile.state for tile in told.tiles} == {State.WITHHELD}
+    assert all(not tile.rows and not tile.series for tile in told.tiles)
+    engine.request("PUT", put, params={"refresh": "true"}, body=hit["_source"])
+
+
+def event(engine: Connection, shop: Environment, when: datetime, **facts: Any) -> None:
     source = {
-        "type": "order-placed" if failed else "page-view",
+        "type": "page-view",
         "source": {"id": "src-web"},
-        "profile": {"id": who},
-        "session": {"id": session},
-        "metadata": {
-            "time": {"insert": time},
-            "status": "error" if failed else "processed",
-            "error": failed,
-        },
+        "profile": {"id": "p1"},
+        "session": {"id": "s1"},
+        "metadata": {"time": {"insert": when.isoformat()}, "status": "processed", "error": False},
+        **facts,
     }
     index = shop.naming.partition("event", "2026-11")
     engine.request("POST", f"/{index}/_doc", params={"refresh": "true"}, body=source)
 
 
-def test_what_workflow_tests_left_is_told_apart(shop: Environment) -> None:
-    engine = connect(shop.cluster)
+def test_what_workflow_tests_left_is_told_apart(empty: Environment) -> None:
+    engine = connect(empty.cluster)
     for session in ("s1", f"{TEST_MARK}7-1-abc", f"{TEST_MARK}7-2-def", "my-console-test-1"):
-        event(engine, shop, NOW - timedelta(hours=1), session=session)
-    found = figures(shop, WEEK).events
-    assert found is not None
+        event(engine, empty, NOW - timedelta(hours=1), session={"id": session})
+    # In the future: not counted.
+    event(engine, empty, NOW + timedelta(minutes=1))
+    found, _ = look(empty)
     assert (found.total, found.of_tests) == (4, 2)
 
 
-def test_events_are_counted_where_they_happened(shop: Environment) -> None:
-    engine = connect(shop.cluster)
-    index = shop.naming.concrete("event-source")
-    body = {"name": "Web shop"}
-    engine.request("PUT", f"/{index}/_doc/src-web", params={"refresh": "true"}, body=body)
-    event(engine, shop, NOW - timedelta(hours=1))
-    event(engine, shop, NOW - timedelta(days=2), who="p2")
-    event(engine, shop, NOW - timedelta(days=2), failed=True)
-    # Outside: too old, and in the future.
-    event(engine, shop, WEEK[0] - timedelta(seconds=1))
-    event(engine, shop, WEEK[-1])
-    found = figures(shop, WEEK).events
-    assert found is not None
-    assert (found.total, found.failed, found.active_profiles) == (3, 1, 2)
-    busy = [(b.start, b.events, b.failed) for b in found.buckets if b.events]
-    assert [row[1:] for row in busy] == [(2, 1), (1, 0)]
-    assert all(b.start <= NOW for b in found.buckets)
-    assert sum(b.events for b in found.buckets) == found.total
-    assert [(row.label, row.events) for row in found.types] == [
-        ("page-view", 2),
-        ("order-placed", 1),
-    ]
-    assert [(row.label, row.events) for row in found.sources] == [("Web shop", 3)]
-    assert found.failed_share is not None
-    assert round(found.failed_share, 1) == 33.3
+def test_an_environment_without_events_has_none_and_no_error(empty: Environment) -> None:
+    found, _ = look(empty)
+    assert (found.total, found.first_event, found.notes) == (0, None, ())
+    assert {tile.state for tile in found.tiles} == {State.EMPTY}
 
 
-def test_an_environment_without_events_has_none_and_no_error(shop: Environment) -> None:
-    found = figures(shop, WEEK)
-    assert found.events is not None
-    assert (found.events.total, found.events.failed_share) == (0, None)
-    assert len(found.events.buckets) == len(WEEK) - 1
-    assert (found.sessions, found.new_profiles, found.notes) == (0, 0, ())
+def test_an_environment_without_indices_has_none_and_no_error(elasticsearch_url: str) -> None:
+    found, _ = look(environment(elasticsearch_url, "nobody"))
+    assert (found.total, found.first_event, found.notes) == (0, None, ())
 
 
-def test_an_environment_without_indices_says_so(shop: Environment) -> None:
-    engine = connect(shop.cluster)
-    engine.request("DELETE", f"/{shop.naming.partition('event', '2026-11')}")
-    found = figures(shop, WEEK).events
-    assert found is not None
-    assert not found.has_index
+def test_what_a_mapping_lacks_is_told_and_the_rest_is_counted(empty: Environment) -> None:
+    engine = connect(empty.cluster)
+    index = empty.naming.partition("event", "2026-11")
+    engine.request("DELETE", f"/{index}")
+    shape = fitted(engine, load(f"{VERSION}/indices.json")["tracardi-event"])
+    del shape["mappings"]["properties"]["hit"]
+    processed = shape["mappings"]["properties"]["metadata"]["properties"]["processed_by"]
+    processed["properties"]["rules"] = {"type": "text"}
+    engine.request("PUT", f"/{index}", body={**shape, "aliases": {empty.naming.alias("event"): {}}})
+    event(engine, empty, NOW - timedelta(hours=1), profile={"id": None})
+    found, _ = look(empty)
+    states = {tile.key: tile.state for tile in found.tiles}
+    assert found.total == 1
+    assert (states["pages"], states["rules"]) == (State.LACKING, State.LACKING)
+    assert states["types"] is State.WHOLE
 
 
-def test_figures_that_cannot_be_counted_are_left_out_with_the_reason(shop: Environment) -> None:
-    engine = connect(shop.cluster)
-    index = shop.naming.partition("event", "2026-11")
+def test_figures_that_cannot_be_counted_are_left_out_with_the_reason(empty: Environment) -> None:
+    engine = connect(empty.cluster)
+    index = empty.naming.partition("event", "2026-11")
     engine.request("DELETE", f"/{index}")
     # As an engine without Tracardi's template makes it: words, which cannot be counted.
     body = {
-        "aliases": {shop.naming.alias("event"): {}},
-        "mappings": {"properties": {"type": {"type": "text"}}},
+        "aliases": {empty.naming.alias("event"): {}},
+        "mappings": {"properties": {"profile": {"properties": {"id": {"type": "text"}}}}},
     }
     engine.request("PUT", f"/{index}", body=body)
-    found = figures(shop, WEEK)
-    assert found.events is None
-    assert found.sessions == 0
-    [note] = found.notes
-    assert note.startswith("Events could not be counted")
+    found, _ = look(empty)
+    assert found.total is None
+    assert found.notes[0].startswith("Events could not be counted")
+    assert stats(found)["sessions"][0] == 0
 
 
 def test_a_cluster_that_does_not_answer_is_said_so(shop: Environment) -> None:
     shop.cluster.url = "http://127.0.0.1:9"
     with pytest.raises(Unreachable, match="nothing answers at its address"):
-        figures(shop, WEEK)
+        look(shop)
+
+
+def test_a_segment_too_large_to_narrow_to_is_said_so(
+    shop: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_OF_SEGMENT", 3)
+    with pytest.raises(reading.TooLargeSegmentError, match="Choose a smaller segment"):
+        look(shop, Chosen(segment="regulars"))
+
+
+def test_no_more_dashboards_than_a_few_ask_one_cluster_at_once(
+    shop: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_WAIT_SECONDS", 0.01)
+    with reading.in_turn(shop), reading.in_turn(shop):
+        with pytest.raises(ElasticError, match="visitors come first"):
+            look(shop)
+    found, _ = look(shop)
+    assert found.total
+    # What was counted a moment ago needs no turn.
+    with reading.in_turn(shop), reading.in_turn(shop):
+        assert look(shop)[0].total == found.total
+
+
+def test_another_address_is_another_environment(shop: Environment, elasticsearch_url: str) -> None:
+    look(shop)
+    shop.cluster = Cluster(pk=shop.cluster.pk, name="Test", url=f"{elasticsearch_url}/")
+    shop.tenant = "nobody"
+    assert look(shop)[0].total == 0

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from accounts.audit import record, system_actor
 from accounts.roles import Role
 from accounts.services import create_user
+from accounts.spreadsheets import MARK, begins_formula, cell
 from tests.factories import enter
-from tracardi_console.spreadsheets import MARK, begins_formula, cell
 
 STARTS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212"
 STARTING = re.compile(f"[{re.escape(STARTS)}]")

@@ -1,0 +1,73 @@
+"""The figures that stand alone, each beside that of the period before. Pure: no Django, no I/O."""
+
+from datetime import datetime
+
+from environments.dashboards.answers import Answers
+from environments.dashboards.tiles import Stat
+
+
+def stats(got: Answers, first: datetime | None) -> tuple[Stat, ...]:
+    """Return the figures; `first` is when the first event of all was, if there is one."""
+    ask = got.ask
+    # Before the first event there was nothing to count: that is no growth.
+    compares = first is not None and first <= ask.period.before().start
+
+    def before(value: int | None) -> int | None:
+        return value if compares else None
+
+    total, total_before = got.total("totals"), before(got.total("before"))
+    visitors, visitors_before = got.count("totals", "visitors"), got.count("before", "visitors")
+    if ask.visits_by_events:
+        sessions, sessions_before = got.count("totals", "sessions"), got.count("before", "sessions")
+    else:
+        sessions, sessions_before = got.total("visits"), got.total("visits_before")
+    new = got.count("profiles", "new") if ask.counts_profiles else None
+    new_before = got.count("profiles", "new_before") if ask.counts_profiles else None
+    uncounted = "" if ask.counts_profiles else "not counted with such a filter"
+
+    def less(whole: int | None, part: int | None) -> int | None:
+        return None if whole is None or part is None else max(0, whole - part)
+
+    def share(name: str) -> float | None:
+        whole, failed = got.total(name), got.count(name, "failed")
+        return 100 * failed / whole if whole and failed is not None else None
+
+    return (
+        Stat("events", "Events", total, total_before, "all that was tracked", more_is="good"),
+        Stat(
+            "visitors",
+            "Visitors",
+            visitors,
+            before(visitors_before),
+            "profiles with an event; approximate above 40,000",
+            more_is="good",
+        ),
+        Stat("sessions", "Sessions", sessions, before(sessions_before), "visits", more_is="good"),
+        Stat(
+            "new",
+            "New profiles",
+            new,
+            before(new_before),
+            "made in this time",
+            more_is="good",
+            note=uncounted,
+        ),
+        Stat(
+            "returning",
+            "Returning visitors",
+            less(visitors, new),
+            before(less(visitors_before, new_before)),
+            "visitors less new profiles",
+            more_is="good",
+            note=uncounted,
+        ),
+        Stat(
+            "failed",
+            "Failed events",
+            share("totals"),
+            share("before") if compares else None,
+            "of all events",
+            percent=True,
+            more_is="bad",
+        ),
+    )
