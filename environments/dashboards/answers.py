@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from environments.dashboards.queries import Ask
-from environments.dashboards.tiles import State
+from environments.dashboards.tiles import State, Tile, changed
 
 Answer = Mapping[str, Any]
+FAILED: Final = "It could not be counted. What the search engine said stands above."
 LABELS: Final = {
     "event": "Events",
     "session": "Sessions",
@@ -89,3 +90,10 @@ class Answers:
             return ()
         hits: Sequence[Answer] = self._answers[name]["hits"]["hits"]
         return hits
+
+
+def without(tile: Tile, got: Answers, name: str) -> Tile:
+    """Return a tile that has nothing to show, with why."""
+    if got.failed(name):
+        return changed(tile, state=State.FAILED, note=FAILED)
+    return changed(tile, state=State.EMPTY, note="Nothing of this kind happened in this time.")

@@ -4,21 +4,29 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
+from urllib.parse import urlsplit
 
-from environments.dashboards.answers import Answer, Answers
-from environments.dashboards.queries import STACKED, TOP, Ask
-from environments.dashboards.ranges import Period, Unit, day_words
+from environments.dashboards.answers import Answer, Answers, without
+from environments.dashboards.over_time import gaps, over_time
+from environments.dashboards.queries import TOP, Ask
 from environments.dashboards.stats import stats
-from environments.dashboards.tiles import SMALL, Kind, Row, Series, Stat, State, Tile, folded
+from environments.dashboards.tiles import (
+    SMALL,
+    Kind,
+    Row,
+    Series,
+    Stat,
+    State,
+    Tile,
+    changed,
+    folded,
+)
 
-_FAILED: Final = "It could not be counted. What the search engine said stands above."
-_UNIT_WORDS: Final = {Unit.HOUR: "an hour", Unit.DAY: "a day", Unit.WEEK: "a week"}
 # An address may hold what its visitor typed.
 _PERSONAL: Final = re.compile(
     r"[^/\s@]+@[^/\s]+|(?<=/)[0-9a-fA-F-]{16,}(?=/|$)|(?<=/)\d{6,}(?=/|$)"
 )
-_DAYS_OF_A_GAP: Final = 7
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
     # A group of fewer is not broken down.
     withheld = visitors is not None and 0 < visitors < SMALL
     tiles: tuple[Tile, ...] = (
-        _over_time(got),
+        over_time(got, first),
         _types(got),
         _listed(got, "sources", "Event sources", "Source", sources, "source"),
         _pages(got),
@@ -75,7 +83,7 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
     return Figures(
         stats=stats(got, first),
         tiles=tiles,
-        notes=(*got.notes, *_gaps(got, first)),
+        notes=(*got.notes, *gaps(got, first)),
         offers=_offers(got, sources, segments),
         total=got.total("totals"),
         of_tests=got.count("events", "tests") or 0,
@@ -94,80 +102,6 @@ def _names(hits: Sequence[Answer]) -> dict[str, str]:
 
 def _moment(value: float | None) -> datetime | None:
     return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
-
-
-def _along(period: Period, buckets: Sequence[Answer]) -> list[int]:
-    """Return the counts of a histogram along the time axis."""
-    counts = [0] * (len(period.edges) - 1)
-    for bucket in buckets:
-        counts[period.place(datetime.fromtimestamp(bucket["key"] / 1000, UTC))] += bucket[
-            "doc_count"
-        ]
-    return counts
-
-
-def _over_time(got: Answers) -> Tile:
-    period = got.period
-    tile = Tile(
-        "over_time",
-        f"Events in {_UNIT_WORDS[period.unit]}, by type",
-        Kind.STACK,
-        (),
-        unit="events",
-        help="The dashed line is the period before.",
-    )
-    totals = _along(period, got.buckets("totals", "over_time"))
-    if not sum(totals) or got.failed("totals"):
-        return _without(tile, got, "totals")
-    types = [
-        Series(str(part["key"]), tuple(_along(period, part["over_time"]["buckets"])))
-        for part in got.buckets("events", "types")[:STACKED]
-    ]
-    other = [
-        max(0, whole - sum(int(one.values[place] or 0) for one in types))
-        for place, whole in enumerate(totals)
-    ]
-    series = [*types, *([Series("other types", tuple(other), "other")] if any(other) else [])]
-    before = _before(got)
-    return _replace(
-        tile,
-        columns=("Time", *(one.label for one in series), "All", "Period before"),
-        rows=tuple(
-            Row(
-                period.part_words(place),
-                (*(one.values[place] for one in series), whole, before[place]),
-            )
-            for place, whole in enumerate(totals)
-        ),
-        series=(*series, Series("period before", tuple(before), "before")),
-        ticks=tuple(period.tick_words(place) for place in range(len(totals))),
-        state=got.state("totals"),
-    )
-
-
-def _before(got: Answers) -> list[float | None]:
-    """Return what was counted at the same place of the period before; None where nothing can."""
-    before = got.period.before()
-    places = len(got.period.edges) - 1
-    if got.failed("before"):
-        return [None] * places
-    counts = _along(before, got.buckets("before", "over_time"))
-    known: list[float | None] = [
-        count if before.edges[place] < before.until else None for place, count in enumerate(counts)
-    ]
-    # A day with a change of clocks, and a week cut short, have a part more or less.
-    return (known + [None] * places)[:places]
-
-
-def _without(tile: Tile, got: Answers, name: str) -> Tile:
-    """Return a tile that has nothing to show, with why."""
-    if got.failed(name):
-        return _replace(tile, state=State.FAILED, note=_FAILED)
-    return _replace(tile, state=State.EMPTY, note="Nothing of this kind happened in this time.")
-
-
-def _replace(tile: Tile, **changes: Any) -> Tile:
-    return Tile(**{**tile.__dict__, **changes})
 
 
 def _hidden(tile: Tile) -> Tile:
@@ -206,7 +140,7 @@ def _rows(
     total = got.total("totals")
     buckets = got.buckets(search, key)
     if not buckets:
-        return _without(tile, got, search)
+        return without(tile, got, search)
     rows = tuple(
         Row(
             names.get(bucket["key"], str(bucket["key"])),
@@ -220,7 +154,7 @@ def _rows(
         for bucket in buckets[:TOP]
     )
     rest = got.found(search)[key].get("sum_other_doc_count", 0)
-    return _replace(
+    return changed(
         tile,
         rows=rows,
         series=(
@@ -235,7 +169,7 @@ def _rows(
 
 
 def _lacking(tile: Tile) -> Tile:
-    return _replace(
+    return changed(
         tile,
         state=State.LACKING,
         note="This installation's indices have no field for it, so there is nothing to count.",
@@ -255,9 +189,15 @@ def _pages(got: Answers) -> Tile:
         return _lacking(tile)
     buckets = got.buckets("pages", "pages")
     if not buckets:
-        return _without(tile, got, "pages")
+        return without(tile, got, "pages")
+    words = [page_words(str(bucket["key"])) for bucket in buckets]
+    sites = {urlsplit(one)[:2] for one in words}
+    if len(sites) == 1 and "" not in (site := next(iter(sites))):
+        # One shop: what differs is what is after its name.
+        words = [one.removeprefix(f"{site[0]}://{site[1]}") or "/" for one in words]
     rows = [
-        Row(page_words(str(b["key"])), (b["doc_count"], b["visitors"]["value"])) for b in buckets
+        Row(label, (bucket["doc_count"], bucket["visitors"]["value"]))
+        for label, bucket in zip(words, buckets, strict=True)
     ]
     return _told(tile, got, "pages", rows)
 
@@ -274,7 +214,7 @@ def _visits(got: Answers, key: str, title: str, heading: str) -> Tile:
         return _lacking(tile)
     buckets = got.buckets("visits", key)
     if not buckets:
-        return _without(tile, got, "visits")
+        return without(tile, got, "visits")
     rows = [
         Row(
             str(bucket["key"]),
@@ -302,11 +242,11 @@ def _told(tile: Tile, got: Answers, search: str, rows: Sequence[Row]) -> Tile:
     kept = tuple(sorted(merged.values(), key=lambda row: -int(row.values[0] or 0))[:TOP])
     if not kept:
         note = f"Each is of fewer than {SMALL} visitors: such small groups are not shown."
-        return _replace(tile, state=State.WITHHELD, note=note)
+        return changed(tile, state=State.WITHHELD, note=note)
     notes = (
         (f"Groups of fewer than {SMALL} visitors are left out: {small} of them.",) if small else ()
     )
-    return _replace(
+    return changed(
         tile,
         rows=kept,
         series=(Series(tile.unit, tuple(int(row.values[0] or 0) for row in kept)),),
@@ -322,8 +262,8 @@ def _errors(got: Answers, sources: Mapping[str, str]) -> Tile:
     buckets = got.found("work").get("failed", {}).get("sources", {}).get("buckets", ())
     if not buckets:
         if got.failed("work"):
-            return _without(tile, got, "work")
-        return _replace(tile, state=State.EMPTY, note="No event failed in this time.")
+            return without(tile, got, "work")
+        return changed(tile, state=State.EMPTY, note="No event failed in this time.")
     rows = tuple(
         Row(
             sources.get(bucket["key"], str(bucket["key"])),
@@ -332,7 +272,7 @@ def _errors(got: Answers, sources: Mapping[str, str]) -> Tile:
         )
         for bucket in buckets
     )
-    return _replace(
+    return changed(
         tile,
         rows=rows,
         series=(Series("failed", tuple(int(row.values[0] or 0) for row in rows), "bad"),),
@@ -355,31 +295,3 @@ def _offers(
         "channel": offered("offers", "channels", {}),
         "segment": offered("profiles", "segments", segments),
     }
-
-
-def _gaps(got: Answers, first: datetime | None) -> list[str]:
-    """Say where there was nothing to count: before the first event, and in whole months."""
-    period, notes = got.period, []
-    if first is not None and period.start < first < period.until:
-        local = first.astimezone(period.zone)
-        notes.append(
-            f"The first event there is came on {day_words(local.date())} {local.year}: before it "
-            "nothing can be counted."
-        )
-    if period.unit is not Unit.DAY or got.failed("totals") or got.ask.chosen.filters:
-        return notes
-    counts = _along(period, got.buckets("totals", "over_time"))
-    months: dict[tuple[int, int], list[int]] = {}
-    for place, count in enumerate(counts):
-        start = period.edges[place]
-        if start < period.until and (first is None or period.edges[place + 1] > first):
-            local = start.astimezone(period.zone)
-            months.setdefault((local.year, local.month), []).append(count)
-    if any(sum(one) for one in months.values()):
-        for (year, month), found in months.items():
-            if len(found) >= _DAYS_OF_A_GAP and not sum(found):
-                notes.append(
-                    f"There is no event of {datetime(year, month, 1):%B %Y} at all: its index may "
-                    "have been removed."
-                )
-    return notes

@@ -6,14 +6,21 @@ from environments.dashboards.answers import Answers
 from environments.dashboards.tiles import Stat
 
 
+def compares(got: Answers, first: datetime | None) -> bool:
+    """Answer whether there was something to count in all of the period before.
+
+    Before the first event of all there was nothing: that is no growth.
+    """
+    return first is not None and first <= got.period.before().start
+
+
 def stats(got: Answers, first: datetime | None) -> tuple[Stat, ...]:
     """Return the figures; `first` is when the first event of all was, if there is one."""
     ask = got.ask
-    # Before the first event there was nothing to count: that is no growth.
-    compares = first is not None and first <= ask.period.before().start
+    can = compares(got, first)
 
     def before(value: int | None) -> int | None:
-        return value if compares else None
+        return value if can else None
 
     total, total_before = got.total("totals"), before(got.total("before"))
     visitors, visitors_before = got.count("totals", "visitors"), got.count("before", "visitors")
@@ -65,7 +72,7 @@ def stats(got: Answers, first: datetime | None) -> tuple[Stat, ...]:
             "failed",
             "Failed events",
             share("totals"),
-            share("before") if compares else None,
+            share("before") if can else None,
             "of all events",
             percent=True,
             more_is="bad",

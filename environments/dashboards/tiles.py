@@ -1,7 +1,7 @@
 """What a dashboard is made of: figures that stand alone, and tiles of a chart and a table. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -126,6 +126,11 @@ class Tile:
             "labels": [row.label for row in self.rows],
             "series": [one.to_dict() for one in self.series],
         }
+
+
+def changed(tile: Tile, **changes: Any) -> Tile:
+    """Return a tile with some of its fields replaced."""
+    return replace(tile, **changes)
 
 
 def folded(rows: Sequence[Row], visitors: int, most: int) -> tuple[tuple[Row, ...], int]:

@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from devtools.demo import Document, indices, traffic
 from devtools.elasticsearch.mappings import fitted
@@ -108,3 +108,18 @@ def visitors(rows: list[Source], key: Callable[[Source], Any]) -> dict[str, int]
         if value := key(row):
             found.setdefault(value, set()).add(row["profile"]["id"])
     return {value: len(ids) for value, ids in found.items()}
+
+
+def page(row: Source) -> str:
+    """Return an event's page as a dashboard names it: without the name of the only shop."""
+    address: str = row.get("hit", {}).get("url") or ""
+    return address.removeprefix("https://shop.example.com")
+
+
+# Of each tile of visits, what a raw document says.
+TOLD_OF_VISITORS: Final[dict[str, Callable[[Source], Any]]] = {
+    "devices": lambda one: one.get("device", {}).get("type"),
+    "countries": lambda one: one.get("device", {}).get("geo", {}).get("country", {}).get("name"),
+    "campaigns": lambda one: one.get("utm", {}).get("campaign"),
+    "campaign_sources": lambda one: one.get("utm", {}).get("source"),
+}

@@ -77,6 +77,8 @@ end-handover           offer       302    405/404   405/404 405/302 405/404 405/
 
 environments: what an engine has, and the licence
 dashboard              staging     302    503/405   404/405 503/405 404/405 503/405       302
+around                 staging     302    503/405   404/405 503/405 404/405 503/405       302
+dashboard-export       tile        302    503/405   404/405 503/405 404/405 503/405       302
 documents              flows       302    503/405   404/405 503/405 404/405 503/405       302
 document               flow        302    503/405   404/405 503/405 404/405 503/405       302
 way                    staging     302    503/405   404/405 503/405 404/405 503/405       302
@@ -223,6 +225,9 @@ OPEN: Final = frozenset(
 KEEP_A_CHALLENGE: Final = frozenset({"mfa_activate_totp", "mfa_add_webauthn"})
 _TWO = f"before={HERE}-staging:1&after={HERE}-staging:2"
 QUERIES: Final = {
+    # At once, with what has to be counted.
+    "environments:dashboard": "?whole",
+    "environments:around": "?at=2026-11-01T00:00:00Z",
     "environments:connect-environments": f"?set=08x.{HERE}",
     "promotion:document": "?id=f1",
     "promotion:history": "?id=f1",

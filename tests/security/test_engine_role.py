@@ -188,7 +188,7 @@ def test_all_that_the_console_does_is_allowed_and_each_allowance_is_needed(
     client = enter(people.admin.user)
     for one in (staging, adopted):
         for name, args in (
-            ("environments:dashboard", [one.slug]),
+            ("environments:dashboard-export", [one.slug, "types"]),
             ("environments:documents", [one.slug, "rule"]),
             ("environments:document", [one.slug, "rule", "rule-purchase"]),
             ("environments:way", [one.slug]),

@@ -23,6 +23,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static_files
 # An address with one place for rubbish.
 PATHS: Final = (
     "/environments/staging/dashboard/?range={}",
+    "/environments/staging/dashboard/?range=custom&from={}&to={}&whole",
+    "/environments/staging/dashboard/?source={}&type={}&segment={}&channel={}&whole",
+    "/environments/staging/dashboard/around/?at={}&days={}",
     "/environment/staging/configuration/{}/",
     "/environment/staging/configuration/flow/?q={}&page={}",
     "/environment/staging/configuration/flow/{}",

@@ -127,6 +127,7 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
         "staging": [[slug] for slug in sides],
         "production": [[adopted.slug]],
         "recipe": [[staging.slug, 1], [staging.slug, 2]],
+        "tile": [[slug, "types"] for slug in sides],
         "flows": [[slug, name] for slug in sides for name in ("flow", "segment")],
         "flow": [
             [slug, "flow", doc_id]
@@ -162,7 +163,8 @@ SIDES: Final = (
 )
 # Of each route with a query what else it is asked.
 MORE: Final[dict[str, list[str]]] = {
-    "environments:dashboard": ["range=7d", "range=nothing"],
+    "environments:dashboard": ["range=7d&whole", "range=nothing", "wall&segment=a&whole"],
+    "environments:around": ["at=2026-11-01T00:00:00Z", "at=nothing"],
     "environments:document": ["text"],
     "environments:way": ["around=flow/flow-purchase"],
     "promotion:history": ["id=new", "id=by-hand"],

@@ -104,7 +104,7 @@ def visits(client: Client, admin: User) -> Iterator[Visit]:
     answers += [
         get("/denied/"),
         get("/nowhere/"),
-        get(reverse("environments:dashboard", args=["production"])),
+        get(f"{reverse('environments:dashboard', args=['production'])}?whole"),
         post("/broken/", password=POSTED),
         get("/login/", host="elsewhere.example"),
     ]

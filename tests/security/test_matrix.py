@@ -69,7 +69,17 @@ def test_a_row_without_a_cell_for_each_person_and_a_second_row_are_refused() -> 
 
 
 def test_the_table_keeps_its_own_rules() -> None:
-    granted = {"staging", "production", "flows", "flow", "build", "document", "comment", "suite"}
+    granted = {
+        "staging",
+        "production",
+        "tile",
+        "flows",
+        "flow",
+        "build",
+        "document",
+        "comment",
+        "suite",
+    }
     granted |= {"test", "run", "result", "went", "goes"}
     for row in ROWS.values():
         for person in (NOBODY, DISABLED):

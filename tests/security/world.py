@@ -177,6 +177,7 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         "address": [production.slug, "api"],
         "recipe": [staging.slug, 1],
         "flows": [staging.slug, "flow"],
+        "tile": [staging.slug, "types"],
         "flow": [staging.slug, "flow", "f1"],
         "build": [staging.slug, 1],
         "document": [staging.slug, 1, "flow"],

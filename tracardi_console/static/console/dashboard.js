@@ -147,6 +147,10 @@
     }
     charts.get(key)?.chart.destroy();
     const data = JSON.parse(source.textContent);
+    if (data.kind !== "stack") {
+      // A bar is as high in each tile; the axis, and what the colours mean, need room too.
+      box.style.height = `${data.labels.length * 26 + (data.series.length > 1 ? 92 : 62)}px`;
+    }
     const entry = { data, holder: box.querySelector("[data-marks]"), at: -1, box };
     charts.set(key, entry);
     entry.chart = new Chart(canvas, {
