@@ -1,0 +1,169 @@
+"""An environment's dashboard as pages: at once or after its frame, as a file, around a moment."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.roles import Role
+from environments.dashboards import reading
+from environments.elastic import connect
+from environments.models import Environment
+from tests.console.shops import person
+from tests.environments.dashboards import Shop, environment, failed, moment
+from tests.factories import enter
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static_files")]
+
+
+@pytest.fixture(scope="module")
+def filled(elasticsearch_url: str) -> Iterator[Shop]:
+    made = Shop(elasticsearch_url, datetime.now(UTC), days=15)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def shown(filled: Shop) -> Environment:
+    caches["figures"].clear()
+    return environment(filled.url, filled.tenant)
+
+
+@pytest.fixture
+def marketing(shown: Environment) -> Client:
+    return enter(person(Role.MARKETING, shown))
+
+
+def get(client: Client, name: str, *args: str, query: str = "", htmx: bool = False) -> Any:
+    headers = {"HX-Request": "true"} if htmx else {}
+    return client.get(f"{reverse(name, args=args)}?{query}", secure=True, headers=headers)
+
+
+def test_the_page_comes_first_and_asks_no_engine_and_its_figures_follow(
+    marketing: Client, shown: Environment, filled: Shop
+) -> None:
+    frame = get(marketing, "environments:dashboard", "shop", query="range=7d").content.decode()
+    assert 'hx-get="?range=7d" hx-trigger="load"' in frame
+    assert "tc-stat-value" not in frame
+    # Where no scripts run, the page asks for itself, whole.
+    assert 'http-equiv="refresh" content="0; url=?range=7d&amp;whole"></noscript>' in frame
+    part = get(marketing, "environments:dashboard", "shop", query="range=7d", htmx=True)
+    text = part.content.decode()
+    assert text.lstrip().startswith('<div id="figures"')
+    assert "<html" not in text
+    assert "Web shop" in text
+    # Counted a moment ago: now it comes with the page.
+    again = get(marketing, "environments:dashboard", "shop", query="range=7d").content.decode()
+    assert "<html" in again
+    assert "tc-stat-value" in again
+
+
+def test_a_chart_stands_in_the_page_as_a_table_whose_labels_narrow_it(
+    marketing: Client, shown: Environment
+) -> None:
+    text = get(
+        marketing, "environments:dashboard", "shop", query="range=7d&channel=web&whole"
+    ).content.decode()
+    assert '<a href="?range=7d&amp;source=src-web-shop&amp;channel=web">Web shop</a>' in text
+    assert 'aria-label="Leave out Channel web"' in text
+    assert '<a class="tc-chip" href="?range=7d"' in text
+
+
+def test_a_tile_is_kept_as_a_file_without_formulas(
+    marketing: Client, shown: Environment, filled: Shop
+) -> None:
+    shown_source = {"name": "=HYPERLINK(1)"}
+    put = f"/{shown.naming.concrete('event-source')}/_doc/src-mobile-app"
+    connect(shown.cluster).request("PUT", put, params={"refresh": "true"}, body=shown_source)
+    answer = get(marketing, "environments:dashboard-export", "shop", "sources", query="range=7d")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="shop-sources-')
+    [heading, *rows] = csv.reader(io.StringIO(answer.content.decode()))
+    assert heading == ["Source", "Events", "Share", "Failed"]
+    assert "'=HYPERLINK(1)" in {row[0] for row in rows}
+    assert sum(int(row[1]) for row in rows) > 0
+    missing = get(marketing, "environments:dashboard-export", "shop", "nothing", query="range=7d")
+    assert missing.status_code == 404
+
+
+def test_before_and_after_a_moment_is_what_the_raw_documents_say(
+    marketing: Client, shown: Environment, filled: Shop
+) -> None:
+    at = (timezone.now() - timedelta(days=5)).replace(microsecond=0)
+    address = at.isoformat().replace("+00:00", "Z")
+    text = get(
+        marketing, "environments:around", "shop", query=f"at={address}&days=1"
+    ).content.decode()
+
+    def between(first: datetime, then: datetime) -> list[dict[str, object]]:
+        events = (one.source for one in filled.documents if one.resource == "event")
+        return [event for event in events if first <= moment(event) < then]
+
+    day = timedelta(days=1)
+    before, after = between(at - day, at), between(at, at + day)
+    assert before
+    row = text[text.index('<th scope="row">Events</th>') :]
+    cells = [cell.split("</td>")[0].split(">")[-1] for cell in row.split("<td")[1:3]]
+    assert cells == [f"{len(before):,}", f"{len(after):,}"]
+    assert "not why" in text
+    assert "do not have the same weekdays" in text
+    shares = [100 * sum(map(failed, one)) / len(one) for one in (before, after)]
+    row = text[text.index('<th scope="row">Failed events</th>') :]
+    assert f"{shares[0]:.1f}&nbsp;%" in row[: row.index("</tr>")]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("", 400, "names no moment"),
+        ("at=2026-13-01T00:00:00Z", 400, "names no moment"),
+        ("at=0001-01-01T00:00:00Z", 400, "names no moment"),
+        ("at=2100-01-01T00:00:00Z", 200, "yet to come"),
+    ],
+)
+def test_a_moment_that_is_none_is_said_so(
+    marketing: Client, query: str, status: int, words: str
+) -> None:
+    answer = get(marketing, "environments:around", "shop", query=query)
+    assert answer.status_code == status
+    assert words in answer.content.decode()
+
+
+def test_an_engine_that_does_not_answer_is_said_in_the_place_of_the_figures(
+    marketing: Client, shown: Environment
+) -> None:
+    shown.cluster.url = "http://127.0.0.1:9"
+    shown.cluster.save()
+    for htmx in (False, True):
+        answer = get(marketing, "environments:dashboard", "shop", query="whole", htmx=htmx)
+        assert answer.status_code == 503
+        assert "Visitors are not affected" in answer.content.decode()
+    answer = get(marketing, "environments:dashboard-export", "shop", "types")
+    assert answer.status_code == 503
+    assert "Nothing was downloaded" in answer.content.decode()
+
+
+def test_somebody_whose_turn_does_not_come_is_told_to_come_back(
+    marketing: Client, shown: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_WAIT_SECONDS", 0.01)
+    with reading.in_turn(shown), reading.in_turn(shown):
+        answer = get(marketing, "environments:dashboard", "shop", query="range=30d&whole")
+    assert answer.status_code == 503
+    assert "visitors come first" in answer.content.decode()
+
+
+def test_a_dashboard_on_a_wall_counts_itself_again_and_has_nothing_to_press_but_its_days(
+    marketing: Client, shown: Environment
+) -> None:
+    text = get(marketing, "environments:dashboard", "shop", query="wall&whole").content.decode()
+    assert 'hx-get="?range=7d&amp;wall" hx-trigger="every 60s"' in text
+    assert "<form" not in text
+    assert "CSV" not in text
