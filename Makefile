@@ -28,7 +28,7 @@ RECIPES := tests/recipes tests/network
 # What the runs of one target tried, added up.
 TALLY := .cache/tried.json
 
-.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-security test-recipes test-postgres test-engines bench lint audit format clean
+.PHONY: help venv java system lock demo demo-reset demo-check test test-long test-browser test-faults test-workflows test-security test-recipes test-postgres test-engines bench bench-dashboards lint audit format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -116,6 +116,9 @@ bench: venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Measure promotions against 
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.pages
 	@$(BIN)/python -m benchmarks.tenants
+
+bench-dashboards: venv $(if $(TEST_ELASTICSEARCH_URL),,java) ## Measure dashboards over 5 million events, against one plain query a tile
+	@$(BIN)/python -m benchmarks.dashboards $(BENCH)
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,20 +24,31 @@ def naming_of(tenant: str) -> Naming:
     return Naming(catalogue_for(VERSION), tenant, Side.PRODUCTION)
 
 
-def make_indices(engine: Connection, tenant: str, months: list[str]) -> list[str]:
-    """Make what a dashboard reads, with the mappings that a real Tracardi made."""
+def make_indices(
+    engine: Connection, tenant: str, months: list[str], names: Sequence[str] = READ
+) -> list[str]:
+    """Make what a dashboard reads anew, with the mappings that a real Tracardi made."""
     naming, shapes, made = naming_of(tenant), load(f"{VERSION}/indices.json"), []
-    for name in READ:
+    for name in names:
         resource = naming.catalogue.get(name)
         whole = not resource.partitioned
         for index in (
             [naming.concrete(name)] if whole else [naming.partition(name, one) for one in months]
         ):
+            engine.request("DELETE", f"/{index}", params={"ignore_unavailable": "true"})
             shape = fitted(engine, shapes[resource.storage])
             body = {**shape, "aliases": {naming.alias(name): {}}}
             engine.request("PUT", f"/{index}", body=body)
             made.append(index)
     return made
+
+
+def visit(production: Environment, now: datetime, days: int) -> None:
+    """Fill a production that is there with the demo's traffic."""
+    engine, runtime = connect(production.cluster), ("event", "profile", "session")
+    make_indices(engine, production.tenant, traffic.months(now, days), runtime)
+    told = (one for one in traffic.documents(now=now, days=days) if one.resource in runtime)
+    indices.load(engine, production.naming, told)
 
 
 def environment(url: str, tenant: str) -> Environment:
