@@ -6,7 +6,6 @@ from typing import Any, Final
 from django import forms
 
 from environments.funnels.models import (
-    LEAST_STEPS,
     LONGEST_NAME,
     LONGEST_STEP,
     MOST_STEPS,
@@ -31,7 +30,7 @@ class FunnelForm(forms.Form):
         for number in range(1, MOST_STEPS + 1):
             self.fields[f"step_{number}"] = forms.CharField(
                 label=f"Step {number}",
-                required=number <= LEAST_STEPS,
+                required=False,
                 max_length=LONGEST_STEP,
                 widget=forms.TextInput(attrs={"list": OFFERED, "autocomplete": "off"}),
             )

@@ -1,4 +1,4 @@
-"""The event types that a form of funnels offers: those that are kept, and those that came lately."""
+"""The event types that a form of funnels offers: those that are kept, or came of late."""
 
 import json
 from typing import Any, Final

@@ -178,24 +178,31 @@ def _check_fields(connection: Connection, alias: str, day: date) -> bool:
     answer = connection.request(
         "GET", f"/{alias}/_field_caps", params=params, timeout=REQUEST_SECONDS
     )
-    indices = [name for name in answer["indices"] if _may_hold(name, day)]
     for field, kind in _KINDS.items():
-        found = answer["fields"].get(field, {})
-        fine = found.get(kind, {})
-        if fine.get("aggregatable"):
-            # Where all are alike, the engine names none.
-            good = set(fine.get("indices") or answer["indices"])
-            good -= set(fine.get("non_aggregatable_indices") or ())
-        else:
-            good = set()
-        if lacking := [name for name in indices if name not in good]:
+        lacking = _lacking(answer["indices"], answer["fields"].get(field, {}), kind, day)
+        if lacking:
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
             raise UncountableError(
-                f"The mapping of {', '.join(lacking[:3])}{more} does not have {field} as "
-                f"{kind}, so the day was not counted. Give the index the mapping that Tracardi's "
-                "template has (docs/funnels.md)."
+                f"The mapping of {', '.join(lacking[:3])}{more} does not have {field} as {kind}, "
+                "so the day was not counted. Give the index the mapping that Tracardi's template "
+                "has (docs/funnels.md)."
             )
     return bool(answer["indices"])
+
+
+def _lacking(
+    indices: Sequence[str], kinds: Mapping[str, Mapping[str, Any]], kind: str, day: date
+) -> list[str]:
+    """Return the indices in which a field is of another kind, or not there on that day."""
+    fine = kinds.get(kind, {})
+    good: set[str] = set()
+    if fine.get("aggregatable"):
+        # Where all are alike, the engine names none.
+        good = set(fine.get("indices") or indices) - set(fine.get("non_aggregatable_indices") or ())
+    # Of an index without the field no part fails; what is of that day would be left out unseen.
+    unmapped = set(kinds.get("unmapped", {}).get("indices") or (() if kinds else indices))
+    bad = (name for name in indices if name not in good)
+    return [name for name in bad if name not in unmapped or _may_hold(name, day)]
 
 
 def _may_hold(index: str, day: date) -> bool:
