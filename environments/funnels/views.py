@@ -35,6 +35,7 @@ from environments.funnels.services import (
 )
 from environments.models import Environment, Funnel
 from environments.small_groups import UNDER
+from environments.visible import visible
 from environments.web import environment_for
 
 # What the list shows; the dashboard has other ranges.
@@ -106,7 +107,9 @@ def change(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         change_funnel(request_actor(request), funnel, data["name"], form.steps, version=version)
         return "Saved."
 
-    return _answer(request, environment, form, act, f"Change {funnel}", funnel=funnel)
+    return _answer(
+        request, environment, form, act, f"Change the funnel {visible(funnel.name)}", funnel=funnel
+    )
 
 
 @console_page
@@ -130,7 +133,7 @@ def remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return show(
         request,
         "environments/funnel_remove.html",
-        f"Remove {funnel}",
+        f"Remove the funnel {visible(funnel.name)}",
         shown=environment,
         funnel=funnel,
         days=funnel.days.exclude(counted_at=None).count(),
