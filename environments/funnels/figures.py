@@ -84,6 +84,8 @@ def funnel_figures(environment: Environment, start_day: date, end_day: date) -> 
 
 
 def _figures(funnel: Funnel, days: Sequence[FunnelDay], asked: int) -> FunnelFigures:
+    # Changed between the two readings, a funnel has other steps than its days.
+    days = [one for one in days if len(one.counts) in {0, len(funnel.steps)}]
     counted = [one for one in days if one.counted_at is not None]
     times = [one.counted_at for one in counted if one.counted_at is not None]
     sums = [sum(one.counts[step] for one in counted) for step in range(len(funnel.steps))]

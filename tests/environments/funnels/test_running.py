@@ -3,6 +3,7 @@
 import os
 import signal
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -171,6 +172,35 @@ def test_another_cluster_behind_the_address_is_not_counted(shop: Shop) -> None:
     Cluster.objects.update(uuid="another")
     assert count_funnels() == 0
     assert "another cluster than before" in FunnelDay.objects.get().problem
+
+
+@pytest.mark.django_db
+def test_days_of_another_zone_are_counted_anew(shop: Shop) -> None:
+    funnel = shop.funnel()
+    assert count_funnels(most_days=2) == 2
+    Funnel.objects.update(zone="Asia/Tokyo")
+    assert count_funnels(most_days=1) == 1
+    assert days(funnel) == history(1)
+    assert Funnel.objects.get().zone == str(timezone.get_default_timezone())
+
+
+@pytest.mark.django_db
+def test_a_day_that_was_read_for_other_steps_is_not_kept(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    funnel = shop.funnel()
+    shop.send([("p", timezone.now(), "a")])
+    send = elastic.Connection.request
+
+    def changed_meanwhile(self: elastic.Connection, method: str, path: str, **rest: Any) -> Any:
+        answer = send(self, method, path, **rest)
+        if path.endswith("/_search"):
+            Funnel.objects.update(steps=["c", "d", "e"])
+        return answer
+
+    monkeypatch.setattr(elastic.Connection, "request", changed_meanwhile)
+    assert count_funnels(most_days=1) == 0
+    assert days(funnel) == []
 
 
 @pytest.mark.django_db
