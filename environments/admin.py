@@ -18,7 +18,14 @@ from environments.connecting import SET_FIELDS, ConnectError, remove_problem
 from environments.environment_forms import EnvironmentForm
 from environments.health.models import HealthLook, HealthState
 from environments.licence_offers import offer_for
-from environments.models import AccountsLook, Cluster, Environment
+from environments.models import (
+    AccountsLook,
+    Cluster,
+    Environment,
+    FunnelDay,
+    SegmentLook,
+    SegmentSize,
+)
 from environments.network.models import NetworkRun
 from environments.rights import lacking_rights
 from environments.ties import tie_of
@@ -126,8 +133,10 @@ class EnvironmentAdmin(PolicyAdmin):
                 # Captured or adopted since the form was read: the transaction is taken back.
                 raise ConnectError(f"{words}. Nothing was saved.")
             # What was seen so far was of other indices.
-            for seen in (AccountsLook, HealthLook, HealthState, NetworkRun):
+            seen_of = (AccountsLook, HealthLook, HealthState, NetworkRun, SegmentLook, SegmentSize)
+            for seen in seen_of:
                 seen._base_manager.filter(environment=obj).delete()
+            FunnelDay.objects.filter(funnel__environment=obj).delete()
         super().save_model(request, obj, form, change)
         if (offer := offer_for(obj)) is not None:
             messages.info(

@@ -15,7 +15,7 @@ from accounts.models import AuditEvent
 from accounts.policy import APP_LABEL, MODEL
 from accounts.roles import Verb
 from environments.installations import connected
-from environments.models import Cluster, Environment, RecipeVersion
+from environments.models import Cluster, Environment, Funnel, RecipeVersion
 from environments.naming import Naming, Side
 from environments.suggesting import HERE, THERE
 from environments.ties import tie_of
@@ -209,6 +209,8 @@ def _forget(actor: Actor, action: str, held: Environment) -> None:
         recipes = recipes_of(held)
         if recipes:
             detail["recipes"] = [str(one) for one in recipes]
+        if funnels := list(Funnel.objects.filter(environment=held).values_list("name", flat=True)):
+            detail["funnels"] = funnels
         record(actor, action, held, detail=detail)
         grants.delete()
         recipes.delete()

@@ -13,12 +13,17 @@ from accounts.policy import environments_with
 from accounts.roles import VERB_WORDS, Verb
 from environments.addresses import BadAddressError, place_of
 from environments.catalogue import SUPPORTED_VERSIONS, Catalogue, catalogue_for
+from environments.funnels.models import Funnel as Funnel
+from environments.funnels.models import FunnelDay as FunnelDay
+from environments.funnels.models import FunnelTurn as FunnelTurn
 from environments.licence_models import Licence as Licence
 from environments.licence_models import LicenceUse as LicenceUse
 from environments.naming import InvalidTenantError, Naming, Side
 from environments.network.models import NetworkRun as NetworkRun
 from environments.network.models import ProbeConsent as ProbeConsent
 from environments.recipes.models import RecipeVersion as RecipeVersion
+from environments.segments.models import SegmentLook as SegmentLook
+from environments.segments.models import SegmentSize as SegmentSize
 from environments.targets import check_url
 
 # A look that is older says that nobody looks any more, such as where no worker runs.

@@ -5,6 +5,7 @@ from django.urls.converters import StringConverter
 
 from environments import account_views, connect_views, licence_views, views
 from environments.dashboards import views as dashboard_views
+from environments.funnels import views as funnel_views
 from environments.health import views as health_views
 from environments.network import views as network_views
 from environments.recipes import views as recipe_views
@@ -50,6 +51,18 @@ urlpatterns = [
     path("licence/<int:pk>/cover/<slug:slug>/", licence_views.cover, name="licence-cover"),
     path("environment/<slug:slug>/health/", health_views.health, name="health"),
     path("environment/<slug:slug>/health/look/", health_views.look, name="look"),
+    path("environment/<slug:slug>/funnels/", funnel_views.funnels, name="funnels"),
+    path("environment/<slug:slug>/funnels/new/", funnel_views.new_funnel, name="funnel-new"),
+    path(
+        "environment/<slug:slug>/funnels/<int:pk>/change/",
+        funnel_views.change,
+        name="funnel-change",
+    ),
+    path(
+        "environment/<slug:slug>/funnels/<int:pk>/remove/",
+        funnel_views.remove,
+        name="funnel-remove",
+    ),
     path("environment/<slug:slug>/network/", network_views.network, name="network"),
     path("environment/<slug:slug>/network/run/", network_views.run_network, name="run-network"),
     path(

@@ -12,7 +12,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.audit import Actor
 from accounts.roles import Role
-from environments.models import Environment, Licence, LicenceUse
+from environments.funnels.services import make_funnel
+from environments.models import Environment, Funnel, Licence, LicenceUse
 from environments.recipes.services import save
 from promotion.batch_models import Batch
 from promotion.models import Build, Comment, Promotion, SuiteRun
@@ -58,6 +59,7 @@ class World:
             "staging": [["staging"], ["production"]],
             "production": [["production"]],
             "recipe": [["staging", 1], ["staging", 2]],
+            "funnel": [[one.environment.slug, one.pk] for one in Funnel.objects.all()],
             "flows": [["staging", name] for name in LISTED],
             "flow": [["staging", name, min(served(self.staging, name))] for name in LISTED],
             # One that went live, and one that waits.
@@ -127,6 +129,7 @@ def world(
     LicenceUse.objects.create(licence=licence, environment=production)
     for number, name in enumerate(("one.example.com", "two.example.com")):
         save(lived.admin, staging, sample(public_name=name), shown=number)
+    make_funnel(lived.qa, staging, "Purchase", ["page-view", "purchase-completed"])
     return World(lived, staging, production, ran, batch)
 
 

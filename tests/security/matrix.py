@@ -92,6 +92,10 @@ licence-remove         licence     302    403       403     403     403     200/
 licence-cover          covered     302    403       403     403     403     405/302       302
 health                 staging     302    200/405   404/405 200/405 404/405 200/405       302
 look                   staging     302    405/403   405/404 405/302 405/404 405/302       302
+funnels                staging     302    200/405   404/405 200/405 404/405 200/405       302
+funnel-new             staging     302    403       404     200/400 404     200/400       302
+funnel-change          funnel      302    403       404     200/400 404     200/400       302
+funnel-remove          funnel      302    403       404     200/302 404     200/302       302
 network                production  302    403/405   404/405 403/405 404/405 200/405       302
 run-network            production  302    405/403   405/404 405/403 405/404 405/302       302
 set-probe              address     302    405/403   405/404 405/403 405/404 405/302       302

@@ -17,9 +17,13 @@ from accounts.services import create_user
 from environments.catalogue import SUPPORTED_VERSIONS, Policy, catalogue_for
 from environments.elastic import Connection, connect
 from environments.engine_role import CLUSTER, Grant, Need, grants, role
+from environments.funnels.offers import event_types
+from environments.funnels.running import count_funnels
+from environments.funnels.services import make_funnel
 from environments.health.looks import look_at_health
 from environments.models import Environment, HealthLook
 from environments.naming import LEASE_INDEX, Naming, Side
+from environments.segments.keeping import keep_segment_sizes
 from promotion.adoption import adopt, run_adopt
 from promotion.carrying import carry
 from promotion.drift import check
@@ -117,7 +121,9 @@ def needed(method: str, path: str, body: Any) -> Iterator[Asked]:
 
 
 def _need(method: str, what: str) -> Need:
-    if what in {"_search", "_count", "_source", "_mget"} or (what == "_doc" and method == "GET"):
+    if what in {"_search", "_field_caps", "_count", "_source", "_mget"} or (
+        what == "_doc" and method == "GET"
+    ):
         return Need.READ
     if what == "_refresh":
         return Need.REFRESH
@@ -185,6 +191,11 @@ def test_all_that_the_console_does_is_allowed_and_each_allowance_is_needed(
     run_adopt(adopt(people.admin, adopted))
     assert set(look_at_health()) == {staging, adopted}
     assert not HealthLook.objects.filter(is_reachable=False).exists()
+    for one in (staging, adopted):
+        make_funnel(people.qa, one, "Purchase", ["page-view", "purchase-completed"])
+        event_types(one)
+    count_funnels(most_days=2)
+    assert keep_segment_sizes() == 2
     client = enter(people.admin.user)
     for one in (staging, adopted):
         for name, args in (

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent
 from environments.elastic import Connection
+from environments.funnels.services import make_funnel
 from environments.models import Cluster, Environment, Licence, LicenceUse
 from environments.recipes.services import save
 from promotion.batch_models import Batch, BatchItem
@@ -120,6 +121,7 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
     LicenceUse.objects.create(licence=licence, environment=adopted)
     for number, name in enumerate(("one.example.com", "two.example.com")):
         save(people.admin, staging, sample(public_name=name), shown=number)
+    funnel = make_funnel(people.qa, staging, "Purchase", ["page-view", "purchase-completed"])
     sides = [staging.slug, adopted.slug]
     return {
         "-": [[]],
@@ -128,6 +130,7 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
         "production": [[adopted.slug]],
         "recipe": [[staging.slug, 1], [staging.slug, 2]],
         "tile": [[slug, "types"] for slug in sides],
+        "funnel": [[staging.slug, funnel.pk]],
         "flows": [[slug, name] for slug in sides for name in ("flow", "segment")],
         "flow": [
             [slug, "flow", doc_id]

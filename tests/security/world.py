@@ -17,7 +17,14 @@ from accounts.audit import system_actor
 from accounts.models import Handover, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
-from environments.models import Cluster, Environment, Licence, LicenceUse, RecipeVersion
+from environments.models import (
+    Cluster,
+    Environment,
+    Funnel,
+    Licence,
+    LicenceUse,
+    RecipeVersion,
+)
 from environments.recipes import forms, generate
 from promotion.batch_models import Batch, BatchItem
 from promotion.engine.manifest import Tree, describe
@@ -160,6 +167,13 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         environment=staging, suite=suite, suite_version=1, chosen=[test.pk], status="running"
     )
     result = RunResult.objects.create(run=run, test=test, status="passed", edges={"f1": []})
+    funnel = Funnel.objects.create(
+        environment=staging,
+        name=f"{mark} funnel",
+        steps=["view", "buy"],
+        zone="UTC",
+        created_by=person,
+    )
     answers = replace(SAMPLE, staging_secrets=f"{mark} recipe", **forms.facts(staging))
     RecipeVersion.objects.create(
         staging=staging,
@@ -176,6 +190,7 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         "production": [production.slug],
         "address": [production.slug, "api"],
         "recipe": [staging.slug, 1],
+        "funnel": [staging.slug, funnel.pk],
         "flows": [staging.slug, "flow"],
         "tile": [staging.slug, "types"],
         "flow": [staging.slug, "flow", "f1"],

@@ -21,9 +21,11 @@ from django_tasks_db.models import DBTaskResult
 
 from accounts.anchors import anchor
 from environments.account_looks import look_at_accounts
+from environments.funnels.running import count_funnels, thin_out_funnels
 from environments.health.looks import look_at_health, thin_out
 from environments.licence_warnings import remind
 from environments.network.running import check_networks
+from environments.segments.keeping import keep_segment_sizes
 from promotion.drift import check_due
 from promotion.engine_looks import look_at_engines
 from promotion.locking import lock_expired
@@ -68,6 +70,9 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
         (thin_out, TIDY_SECONDS),
         (check_networks, NETWORK_SECONDS),
         (look_at_engines, LOOK_SECONDS),
+        (count_funnels, LOOK_SECONDS),
+        (thin_out_funnels, TIDY_SECONDS),
+        (keep_segment_sizes, LOOK_SECONDS),
         (run_waiting, SUITE_SECONDS),
         (anchor, ANCHOR_SECONDS),
         (clear_expired, TIDY_SECONDS),

@@ -17,10 +17,13 @@ from pytest_django import Settings
 from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
 from environments.elastic import Connection
+from environments.funnels.running import count_funnels
+from environments.funnels.services import make_funnel
 from environments.health import looks, reading
 from environments.health.looks import PAUSE, TooSoonError, look_at_health, look_now, thin_out
 from environments.health.summaries import State, summaries
-from environments.models import Cluster, Environment, HealthLook, HealthState
+from environments.models import Cluster, Environment, HealthLook, HealthState, SegmentLook
+from environments.segments.keeping import keep_segment_sizes
 from promotion.adoption import adopt, run_adopt
 from promotion.management.commands.worker import acts
 from tests.environments.health.conftest import Pipeline
@@ -265,6 +268,11 @@ def test_a_look_at_what_was_corrected_meanwhile_is_not_kept(
         answer = enter(people.admin.user).post(change, corrected, secure=True)
         assert answer.status_code == 302
 
+    # What the worker keeps of its days is of those indices too.
+    funnel = make_funnel(people.qa, empty.staging, "Purchase", ["view", "buy"])
+    count_funnels(most_days=1)
+    keep_segment_sizes()
+    assert funnel.days.exists()
     monkeypatch.setattr(looks, "wait", read_and_corrected)
     with pytest.raises(TooSoonError, match="set up anew while it was looked at"):
         look_now(people.admin, empty.staging)
@@ -272,6 +280,8 @@ def test_a_look_at_what_was_corrected_meanwhile_is_not_kept(
     assert empty.staging.tenant.endswith("x")
     assert not HealthLook.objects.filter(environment=empty.staging).exists()
     assert not HealthState.objects.filter(environment=empty.staging).exists()
+    assert not SegmentLook.objects.filter(environment=empty.staging).exists()
+    assert not funnel.days.exists()
     # The next one is of the indices that it has now.
     look_now(people.admin, empty.staging)
     assert HealthLook.objects.filter(environment=empty.staging).count() == 1
