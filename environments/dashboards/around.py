@@ -10,8 +10,8 @@ from elasticsearch_dsl import Q, Search
 
 from environments.dashboards.queries import EVENT_FIELDS, SEARCH_SECONDS, TIME, TOP
 from environments.dashboards.reading import in_turn, lacking, search_all
-from environments.dashboards.tiles import SMALL
 from environments.models import Environment
+from environments.small_groups import is_small
 
 # How many days on each side; whole weeks have the same weekdays.
 LENGTHS: Final = (1, 7, 28)
@@ -137,7 +137,7 @@ def around(environment: Environment, at: datetime, days: int, now: datetime) -> 
     if any(one.get("timed_out") or one.get("_shards", {}).get("failed") for one in found):
         notes.append("A part of the data gave no answer in time, so figures may be too low.")
     visitors = [_value(one, "visitors") for one in found]
-    withheld = any(count is not None and 0 < count < SMALL for count in visitors[1:])
+    withheld = any(count is not None and is_small(count) for count in visitors[1:])
     return Around(
         at,
         windows,

@@ -64,6 +64,10 @@ class Chosen:
         pairs += [(name, one) for name, values in chosen.filters.items() for one in values]
         return urlencode(pairs)
 
+    def narrowed(self, name: str, value: str) -> str:
+        """Return the query with one value alone of one filter."""
+        return self.query(**({name: value} if name in _ALONE else {f"{name}s": (value,)}))
+
     def without(self, name: str, value: str) -> str:
         """Return the query with one value of one filter left out."""
         if name in _ALONE:

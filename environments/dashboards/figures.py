@@ -22,6 +22,7 @@ from environments.dashboards.tiles import (
     changed,
     folded,
 )
+from environments.small_groups import is_small
 
 # An address may hold what its visitor typed.
 _PERSONAL: Final = re.compile(
@@ -40,9 +41,6 @@ class Figures:
     total: int | None
     of_tests: int = 0
     first_event: datetime | None = None
-    # The sizes of segments at present, by key, with their names.
-    segments: Mapping[str, int] | None = None
-    segment_names: Mapping[str, str] | None = None
     withheld: bool = False
 
     def tile(self, key: str) -> Tile | None:
@@ -63,7 +61,7 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
     first = _moment(got.found("reach").get("first", {}).get("value"))
     visitors = got.count("totals", "visitors")
     # A group of fewer is not broken down.
-    withheld = visitors is not None and 0 < visitors < SMALL
+    withheld = visitors is not None and is_small(visitors)
     tiles: tuple[Tile, ...] = (
         over_time(got, first),
         _types(got),
@@ -88,10 +86,6 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
         total=got.total("totals"),
         of_tests=got.count("events", "tests") or 0,
         first_event=first,
-        segments={b["key"]: b["doc_count"] for b in got.buckets("profiles", "segments")}
-        if got.state("profiles") is State.WHOLE and "segments" not in ask.lacking
-        else None,
-        segment_names=segments,
         withheld=withheld,
     )
 

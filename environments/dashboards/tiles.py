@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from environments.small_groups import LEAST_SHOWN, is_small
+
 # Groups of fewer visitors are not broken down further: a figure must not tell of a person.
-SMALL: Final = 5
+SMALL: Final = LEAST_SHOWN
 
 
 class State(StrEnum):
@@ -142,7 +144,7 @@ def folded(rows: Sequence[Row], visitors: int, most: int) -> tuple[tuple[Row, ..
     kept, small = [], 0
     for row in rows:
         count = row.values[visitors]
-        if isinstance(count, int | float) and 0 < count < SMALL:
+        if isinstance(count, int) and is_small(count):
             small += 1
         else:
             kept.append(row)

@@ -20,6 +20,7 @@ from accounts.web import console_page, show, signed_in
 from environments.dashboards.around import LENGTHS, TooEarlyError, around
 from environments.dashboards.chosen import Chosen, chosen_from
 from environments.dashboards.figures import Figures
+from environments.dashboards.kept import tiles_of
 from environments.dashboards.marks import Marker, markers
 from environments.dashboards.ranges import CHOICES, CUSTOM, Period
 from environments.dashboards.reading import figures_of, kept_figures, period_of
@@ -138,7 +139,8 @@ def _shown(
     counted: Figures,
 ) -> dict[str, Any]:
     marks = _marks(environment, period, user)
-    charts = {tile.key: tile.chart() for tile in counted.tiles if tile.has_chart}
+    tiles = tiles_of(environment, chosen, period, counted)
+    charts = {tile.key: tile.chart() for tile in tiles if tile.has_chart}
     if "over_time" in charts:
         charts["over_time"]["marks"] = [
             {
@@ -153,7 +155,7 @@ def _shown(
         "marks": marks,
         "filters": _filters(chosen, counted),
         "chips": _chips(chosen, counted),
-        "tiles": [(tile, charts.get(tile.key)) for tile in counted.tiles],
+        "tiles": [(tile, charts.get(tile.key)) for tile in tiles],
     }
 
 
@@ -215,8 +217,8 @@ def export(request: HttpRequest, slug: str, tile: str) -> HttpResponse:
             query=chosen.query(),
             problem=str(error),
         )
-    wanted = counted.tile(tile)
-    if wanted is None:
+    tiles = {one.key: one for one in tiles_of(environment, chosen, period, counted)}
+    if (wanted := tiles.get(tile)) is None:
         raise Http404
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     name = f"{environment.slug}-{slugify(wanted.key)}-{period.first}-to-{period.last}.csv"

@@ -21,5 +21,4 @@ def figure(value: float | str | None) -> str:
 @register.filter
 def narrowed(chosen: Chosen, to: tuple[str, str]) -> str:
     """Return the query of a dashboard that shows one value of a filter alone."""
-    name, value = to
-    return chosen.query(**{f"{name}s": (value,)})
+    return chosen.narrowed(*to)
