@@ -15,6 +15,8 @@ _NO_PLACE: Final = frozenset({"Factory", "localtime"})
 _OLD: Final = ("Etc/", "SystemV/", "US/", "Canada/", "Brazil/", "Chile/", "Mexico/")
 # So many are named where a city's name is not enough.
 _MOST_NAMED: Final = 4
+# Less like what was written than this, from 0 to 1, a name is no help.
+_LIKENESS: Final = 0.75
 
 
 class UnknownZoneError(Exception):
@@ -54,9 +56,11 @@ def find(text: str) -> str:
     if len(found) == 1:
         return found[0]
     near = found or tuple(
-        name for one in get_close_matches(key, _by_key(), _MOST_NAMED) for name in _by_key()[one]
+        name
+        for one in get_close_matches(key, _by_key(), _MOST_NAMED, _LIKENESS)
+        for name in _by_key()[one]
     )
-    examples = " or ".join(list(dict.fromkeys(near))[:_MOST_NAMED]) or "Europe/Berlin"
+    examples = ", ".join(list(dict.fromkeys(near))[:_MOST_NAMED]) or "Europe/Berlin"
     what = "Several time zones are called" if found else "There is no time zone"
     meant = "Did you mean" if near else "Write one such as"
     mark = "?" if near else "."

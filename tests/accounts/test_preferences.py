@@ -17,7 +17,7 @@ from accounts.mail import send
 from accounts.models import User
 from accounts.preferences import ZONE_CHANGED, choose_time_zone, set_tour
 from accounts.time_zones import UnknownZoneError
-from tests.accounts.conftest import Cast, told
+from tests.accounts.conftest import Cast, give_factor, told
 from tests.factories import enter
 
 PAGE = reverse("accounts:preferences")
@@ -145,6 +145,7 @@ def test_a_mail_tells_times_by_the_clock_of_whoever_reads_it(
     settings.MAIL_CONFIGURED = True
     User.objects.filter(pk=cast.qa.pk).update(time_zone="Asia/Tokyo")
     cast.qa.refresh_from_db()
+    give_factor(cast.qa)
     made = handover.offer(command_actor(cast.admin), cast.qa, afterwards=None)
     with timezone.override("America/New_York"):
         send(cast.qa, "mail/handover.txt", {"made": made, "link": "-"})

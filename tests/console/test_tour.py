@@ -86,8 +86,8 @@ def test_the_end_of_the_tour_leads_to_no_other_site_and_needs_a_post(shop: Envir
     for elsewhere in ("https://example.com/", "//example.com", "javascript:alert(1)", ""):
         answer = client.post(TOUR, {"next": elsewhere}, secure=True)
         assert answer.headers["Location"] == HOME
-    answer: Any = client.post(TOUR, secure=True, headers={"hx-request": "true"})
-    assert "The tour is closed." in answer.content.decode()
+    closed: Any = client.post(TOUR, secure=True, headers={"hx-request": "true"})
+    assert "The tour is closed." in closed.content.decode()
 
 
 def test_marketing_without_an_environment_is_told_whom_to_ask_and_shown_no_tour(db: None) -> None:

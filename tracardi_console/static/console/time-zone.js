@@ -4,13 +4,14 @@
  */
 "use strict";
 
-(() => {
+document.addEventListener("DOMContentLoaded", () => {
   const offer = document.querySelector("[data-zone-offer]");
   const field = document.querySelector("input[list='time-zones']");
   if (!offer || !field) return;
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const known = [...document.querySelectorAll("#time-zones option")].some((one) => one.value === here);
-  if (!here || !known || field.value === here) return;
+  // An empty field means the console's own.
+  if (!here || !known || (field.value || offer.dataset.zoneOffer) === here) return;
   offer.querySelector("[data-zone-name]").textContent = here;
   offer.querySelector("button").addEventListener("click", () => {
     field.value = here;
@@ -18,4 +19,4 @@
     field.focus();
   });
   offer.hidden = false;
-})();
+});
