@@ -131,10 +131,10 @@ def _approved() -> Iterator[Need]:
         content=OuterRef("content"),
         verdict=Review.Verdict.APPROVED,
     )
-    rows = resting(Build.objects.filter(Exists(reviews))).exclude(served=None)
+    rows = resting(Build.objects.filter(Exists(reviews)))
     newest = rows.order_by().values("aim").annotate(last=Max("pk")).values("last")
-    found = _aimed(Build.objects.filter(pk__in=newest)).exclude(content=F("served"))
-    for one in found.select_related("environment__promotes_to"):
+    found = _aimed(Build.objects.filter(pk__in=newest)).exclude(served=None)
+    for one in found.exclude(content=F("served")).select_related("environment__promotes_to"):
         subject = f"{one} is approved"
         words = f"it may go live in {one.target}"
         yield Need(Severity.INFO, subject, words, build_url(one, "promotion:promote"))

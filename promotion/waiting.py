@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from accounts.models import User
@@ -18,8 +19,8 @@ from environments.models import Environment
 from promotion.attention import resting
 from promotion.engine.diff import Counts, count
 from promotion.engine.manifest import Tree, TreeDigests
-from promotion.models import Build, BuildPart, Review, RunResult, SuiteRun
-from promotion.reviewing import WAITING, with_verdict
+from promotion.models import Build, BuildPart, Drift, Review, RunResult, SuiteRun
+from promotion.reviewing import OVERTAKEN
 from promotion.store import DatabaseContent
 from promotion.suite_views import run_url
 from promotion.workflow_models import newest_by
@@ -30,16 +31,16 @@ MOST_LISTED: Final = 10
 # resources it is said that they changed, and not by how many documents.
 MOST_OPENED: Final = 40
 LONGEST_OPENED: Final = 5_000
-_REVIEWED: Final = (Build.Kind.CAPTURE, Build.Kind.COMPOSED, Build.Kind.IMPORTED)
+_CHOSEN: Final = (Build.Kind.COMPOSED, Build.Kind.IMPORTED)
 _APART: Final = (Build.Kind.COMPOSED, Build.Kind.DRIFT)
 
 
 @dataclass(frozen=True)
 class Queue:
-    """The builds that wait for a verdict, of which `more` are not listed."""
+    """The builds that wait for a verdict, each with `waits_since`; `more` says that others do too."""
 
-    builds: Sequence[Build]
-    more: int
+    builds: Sequence[Any]
+    more: bool
 
 
 @dataclass(frozen=True)
@@ -83,20 +84,30 @@ class Work:
 def queue(user: User) -> Queue:
     """Return the builds that a person may review and nobody has, the oldest first.
 
-    Not what a newer capture took the place of, nor what was composed on what is live no more.
+    Of what was read from an environment the newest waits, which outdates the others; of what was
+    composed, what rests on what is live; of edits by hand, those that are still there.
     """
     granted = Environment.objects.visible_to(user, Verb.REVIEW)
-    reviewable = Q(kind__in=_REVIEWED, environment__kind="staging") | Q(kind=Build.Kind.DRIFT)
-    builds = Build.objects.filter(reviewable, environment__in=granted)
-    rows: QuerySet[Any] = with_verdict(builds)
-    rows = resting(rows.filter(verdict=WAITING, is_outdated=False))
+    read = Build.objects.filter(kind__in=OVERTAKEN, environment__in=granted).order_by()
+    newest = read.values("environment", "kind").annotate(last=Max("pk")).values("last")
+    staged = Q(kind=Build.Kind.CAPTURE, pk__in=newest) | Q(kind__in=_CHOSEN)
+    drifted = Exists(Drift.objects.filter(build=OuterRef("pk"), ended_at=None))
+    rows: QuerySet[Any] = Build.objects.filter(
+        Q(staged, environment__kind="staging") | Q(drifted, kind=Build.Kind.DRIFT, pk__in=newest),
+        ~Exists(
+            Review.objects.filter(environment=OuterRef("environment"), content=OuterRef("content"))
+        ),
+        environment__in=granted,
+    )
     seen = environments_with(user, Verb.VIEW_BUILD)
     if seen is not None:
         # What was composed holds what production serves: only who may see that may see it.
         rows = rows.filter(~Q(kind=Build.Kind.COMPOSED) | Q(environment__promotes_to__in=seen))
-    total = rows.count()
-    oldest = rows.select_related("environment", "captured_by").order_by("captured_at", "pk")
-    return Queue(list(oldest[:MOST_LISTED]), max(0, total - MOST_LISTED))
+    # Content that was captured again waits since it was there first.
+    rows = resting(rows).annotate(waits_since=Coalesce("same_as__captured_at", "captured_at"))
+    oldest = rows.select_related("environment", "captured_by").order_by("waits_since", "pk")
+    found = list(oldest[: MOST_LISTED + 1])
+    return Queue(found[:MOST_LISTED], len(found) > MOST_LISTED)
 
 
 def work(stagings: Collection[Environment]) -> dict[int, Work]:
