@@ -12,6 +12,7 @@ from accounts.adapters import FACTORS
 from accounts.handover import open_offer
 from accounts.models import Handover, User
 from accounts.recent import needs_second_factor, used_second_factor
+from accounts.tour import lazy_tour
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "is_demo": settings.DEMO,
         "sign_in_is_easy": _easy(),
         "offer_to_me": SimpleLazyObject(lambda: _offer(request)),
+        "tour": lazy_tour(request),
     }
     if request.path_info.startswith(f"/{settings.ACCOUNT_PREFIX}"):
         facts |= admin.site.each_context(request)

@@ -5,8 +5,10 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
+from accounts.time_zones import zone_of
 from accounts.tokens import LinkTokens
 
 
@@ -38,7 +40,9 @@ def send(user: User, template: str, context: dict[str, object], *, to: str = "")
         raise MailError("The console sends no mail: EMAIL_URL is not set.")
     if not (to or user.email):
         raise MailError(f"{user.label} has no e-mail address.")
-    text = render_to_string(template, {"user": user, **context})
+    # By the clock of whoever reads it, not of whoever has it sent.
+    with timezone.override(zone_of(user)):
+        text = render_to_string(template, {"user": user, **context})
     subject, _, body = text.strip().partition("\n")
     try:
         send_mail(subject.strip(), body.strip() + "\n", None, [to or user.email])

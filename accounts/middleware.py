@@ -1,4 +1,4 @@
-"""What each request passes: a second factor where the role asks for one, and "view as"."""
+"""What each request passes: a time zone, a second factor where due, and "view as"."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,12 +8,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import resolve, reverse
 from django.urls.exceptions import Resolver404
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from accounts.adapters import FACTORS
 from accounts.audit import record, request_actor
 from accounts.models import AuditEvent, User
 from accounts.recent import needs_second_factor, used_second_factor
+from accounts.time_zones import zone_of
 from accounts.view_as import end, is_over, target_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -43,6 +45,21 @@ def route(request: HttpRequest) -> str:
         return resolve(request.path_info).view_name
     except Resolver404:
         return ""
+
+
+class TimeZoneMiddleware:
+    """Tell times in the zone that the person chose, for as long as the request takes.
+
+    It stands before "view as": who looks at the console as somebody else keeps their own clock.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        with timezone.override(zone_of(user) if isinstance(user, User) else None):
+            return self.get_response(request)
 
 
 class SecondFactorMiddleware:

@@ -45,6 +45,10 @@ class User(AbstractUser):
     # A part of what each session is checked against: one more, and all of them are over.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
     invited_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # By its IANA name; empty: the console's own. `accounts.time_zones` says which are known.
+    time_zone = models.CharField(max_length=64, blank=True, editable=False)
+    # When the tour of the first visit was ended; none: it is still shown.
+    tour_done_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[ConsoleUserManager] = ConsoleUserManager()
 

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from accounts import handover_views, people_views
+from accounts import handover_views, people_views, preferences_views
 
 app_name = "accounts"
 urlpatterns = [
+    path("settings/", preferences_views.preferences, name="preferences"),
+    path("settings/tour/", preferences_views.tour, name="tour"),
     path("people/", people_views.people_list, name="people"),
     path("people/invite/", people_views.invite, name="invite"),
     path("people/handover/", handover_views.hand_over, name="handover"),

@@ -4,10 +4,10 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from django import forms
-from django.utils import timezone
 
 from accounts.people_forms import EnvironmentsField
 from environments.licence_key import LONGEST, LONGEST_HOLDER, Told, read_key
+from environments.licence_models import console_day
 from environments.licences import Terms
 from environments.models import Environment, Licence
 from environments.visible import visible
@@ -22,7 +22,7 @@ def last_day(told: Told) -> date | None:
     if told.ends_at is None:
         return None
     # One that ends as a day begins does not cover that day.
-    return timezone.localtime(told.ends_at - timedelta(seconds=1)).date()
+    return console_day(told.ends_at - timedelta(seconds=1))
 
 
 class _KeyField(forms.CharField):
@@ -184,7 +184,7 @@ class RenewForm(_EndForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean()
         day = data.get("ends_on")
-        if not self.errors and day is not None and day < timezone.localdate():
+        if not self.errors and day is not None and day < console_day():
             self.add_error(
                 "ends_on", f"{day:%-d %B %Y} is over already. Nothing was saved. Use the new key."
             )

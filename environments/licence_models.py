@@ -1,12 +1,20 @@
 """The licence of Tracardi, and the environments that use it; part of `environments.models`."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
 
 from accounts.crypto import EncryptedTextField
+
+
+def console_day(moment: datetime | None = None) -> date:
+    """Return the day of a moment, or of now, in the console's zone.
+
+    A last day is the same for everybody, whatever time zone they have their pages in.
+    """
+    return timezone.localdate(moment, timezone.get_default_timezone())
 
 
 class LicenceManager(models.Manager["Licence"]):

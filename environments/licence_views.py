@@ -18,6 +18,7 @@ from accounts.crypto import UndecryptableError
 from accounts.web import show
 from environments import licences
 from environments.licence_forms import LicenceForm, NewLicenceForm, RenewForm
+from environments.licence_models import console_day
 from environments.licence_offers import offers
 from environments.licence_warnings import THRESHOLDS, warning
 from environments.licences import NO_SECOND, LicenceError
@@ -34,7 +35,7 @@ def _home() -> str:
 @require_GET
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the licences, what they cover, and what else they could cover."""
-    today = timezone.localdate()
+    today = console_day()
     rows: list[dict[str, Any]] = [
         {
             "licence": one,
@@ -56,7 +57,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         no_second=NO_SECOND,
         thresholds=THRESHOLDS,
         sends_mail=mail.is_configured(),
-        zone=timezone.get_current_timezone_name(),
+        zone=timezone.get_default_timezone_name(),
     )
 
 
@@ -80,7 +81,7 @@ def _answer(
         status=400 if form.errors else 200,
         form=form,
         no_second=NO_SECOND,
-        zone=timezone.get_current_timezone_name(),
+        zone=timezone.get_default_timezone_name(),
         **context,
     )
 

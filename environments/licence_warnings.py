@@ -11,6 +11,7 @@ from accounts.audit import record, system_actor
 from accounts.models import User
 from accounts.roles import Role
 from environments.findings import Finding, Severity
+from environments.licence_models import console_day
 from environments.models import Licence
 
 log = structlog.get_logger(__name__)
@@ -38,11 +39,11 @@ def threshold(licence: Licence, today: date) -> int | None:
 
 def warning(licence: Licence) -> Finding | None:
     """Return what is to be said today of a licence's end, if anything."""
-    today = timezone.localdate()
+    today = console_day()
     reached = threshold(licence, today)
     if reached is None or licence.ends_on is None:
         return None
-    zone = timezone.get_current_timezone_name()
+    zone = timezone.get_default_timezone_name()
     day = f"{formats.date_format(licence.ends_on, 'j F Y')} ({zone})"
     code = "licence.ended" if reached == ENDED else f"licence.ends-{reached}"
     return Finding(
@@ -84,7 +85,7 @@ def remind() -> list[Licence]:
 
 
 def _told(licence: Licence, person: User) -> bool:
-    reached, before = threshold(licence, timezone.localdate()), licence.told_days
+    reached, before = threshold(licence, console_day()), licence.told_days
     said = warning(licence)
     if reached is None or said is None or (before is not None and before <= reached):
         return False

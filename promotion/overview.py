@@ -30,6 +30,7 @@ from promotion.buttons import (
 from promotion.changes import Changed, changes_since
 from promotion.models import Build, Drift, LostState, Review, StoredGeneration
 from promotion.preparing import newest_approved
+from promotion.waiting import Work
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Stage:
 class Pipeline:
     """A staging environment, its target, and the next thing to do.
 
-    `moving` says that it will look different soon by itself; `health` is of both sides.
+    `moving` says that it will look different soon by itself; `health` is of both sides, and `work`
+    for who reviews.
     """
 
     staging: Environment
@@ -57,6 +59,7 @@ class Pipeline:
     buttons: list[Button] = field(default_factory=list)
     moving: bool = False
     health: list[Summary] = field(default_factory=list)
+    work: Work | None = None
 
 
 def latest_build(environment: Environment) -> Build | None:

@@ -28,8 +28,8 @@ def badge(_request: HttpRequest) -> list[str] | None:
     return ["Demo: stand-in for Tracardi", "info"] if settings.DEMO else None
 
 
-_STYLES: Final = ("theme", "page", "tables", "progress", "charts", "compare", "flow")
-_SCRIPTS: Final = ("unfold-csp", "flow", "workflow-test", "shown-once")
+_STYLES: Final = ("theme", "page", "tables", "progress", "charts", "compare", "flow", "home")
+_SCRIPTS: Final = ("unfold-csp", "flow", "workflow-test", "shown-once", "time-zone", "tour")
 LOOK: Final[dict[str, Any]] = {
     "SITE_TITLE": "Tracardi Console",
     "SITE_HEADER": "Tracardi Console",
@@ -46,6 +46,7 @@ LOOK: Final[dict[str, Any]] = {
     "SCRIPTS": [served(f"{n}.js") for n in _SCRIPTS],
     "ACCOUNT": {
         "navigation": [
+            {"title": "Your settings", "link": reverse_lazy("accounts:preferences")},
             {"title": "Sign-in and security", "link": reverse_lazy("mfa_index")},
             {"title": "Sessions", "link": reverse_lazy("usersessions_list")},
             {"title": "Change password", "link": reverse_lazy("account_change_password")},

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import forbidden
-from tracardi_console.home import home, landing
+from tracardi_console.home import STAY, home, landing, stays
 
 # Addresses of Django's and Unfold's that nothing here leads to, and that ask no policy of ours.
 UNUSED: Final = frozenset({"autocomplete", "view_on_site"})
@@ -34,7 +34,8 @@ class Entry:
     starts: tuple[str, ...] = ()
 
     def to_dict(self, path: str) -> dict[str, Any]:
-        active = path == self.link or any(path.startswith(start) for start in self.starts)
+        own = path == self.link.partition("?")[0]
+        active = own or any(path.startswith(start) for start in self.starts)
         return {"title": self.label, "icon": self.icon, "link": self.link, "active": active}
 
 
@@ -60,9 +61,11 @@ def _work(user: User) -> list[Entry]:
     builds, promotions = reverse("promotion:builds"), reverse("promotion:promotions")
     own = (reverse("promotion:environment", args=["x"]).removesuffix("x/"),)
     first = landing(user)
-    entries = [Entry("Home", "home", reverse("admin:index"))]
+    # Where a page of their own was chosen to begin at, that one is not home.
+    stay = f"?{STAY}" if first else ""
+    entries = [Entry("Home", "home", f"{reverse('admin:index')}{stay}")]
     if not may_anywhere(user, Verb.VIEW_BUILD):
-        entries = [Entry("Dashboard", "monitoring", first)] if first else []
+        entries = [Entry("Dashboard", "monitoring", first)] if first else entries
     entries.append(Entry("Environments", "dns", environments, own))
     if may_anywhere(user, Verb.VIEW_BUILD):
         entries.append(Entry("Builds", "inventory_2", builds, (builds,)))
@@ -163,8 +166,8 @@ class ConsoleAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the pipelines at a glance; marketing lands on production's dashboard."""
+        """Show the home page; marketing, and who chose a page to begin at, are led there."""
         user = request.user
-        if isinstance(user, User) and (url := landing(user)):
+        if isinstance(user, User) and not stays(request, user) and (url := landing(user)):
             return HttpResponseRedirect(url)
         return home(request)

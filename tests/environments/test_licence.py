@@ -411,6 +411,17 @@ def test_the_day_is_the_one_of_the_consoles_zone(
     assert "(Pacific/Auckland)" in warnings()[0].message
 
 
+def test_a_last_day_is_the_consoles_whatever_zone_a_person_looks_in(
+    cast: Cast, clock: Clock
+) -> None:
+    kept(cast, ends_on=date(2026, 11, 26))
+    clock(datetime(2026, 11, 26, 11, 0, tzinfo=UTC))
+    # There the next day has begun.
+    with timezone.override("Pacific/Auckland"):
+        (told,) = warnings()
+    assert (told.code, "26 November 2026 (UTC)" in told.message) == ("licence.ends-7", True)
+
+
 def test_the_administrator_is_warned_on_home_and_the_environments_page_and_nobody_else(
     cast: Cast, clock: Clock
 ) -> None:

@@ -60,7 +60,7 @@ socialaccount_signup   -           200    302       302     302     302     302 
 openid_connect_login   provider    404    404       404     404     404     404           404
 openid_connect_callback provider    404/405  404/405  404/405  404/405 404/405 404/405     404/405
 
-accounts: people, for the administrator; an offer is also of whom it is made to
+accounts: people, for the administrator; an offer is also of whom it is made to; one's own settings
 people                 -           302    403       403     403     403     200/405       302
 invite                 -           302    403       403     403     403     200/400       302
 person                 person      302    403       403     403     403     200           302
@@ -70,6 +70,8 @@ sign-out               person      302    403       403     403     403     405/
 reset-factor           person      302    403       403     403     403     405/302       302
 renew-link             person      302    403       403     403     403     405/200       302
 view-as                person      302    403       403     403     403     405/302       302
+preferences            -           302    200/400   200/400 200/400 200/400 200/400       302
+tour                   -           302    405/302   405/302 405/302 405/302 405/302       302
 end-view-as            -           302    405/302   405/302 405/302 405/302 405/302       302
 handover               -           302    403       403     200     403     200/400       302
 accept-handover        offer       302    405/404   405/404 405/302 405/404 405/404       302
