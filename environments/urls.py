@@ -3,7 +3,13 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from environments import account_views, connect_views, licence_views, views
+from environments import (
+    account_views,
+    configuration_views,
+    connect_views,
+    licence_views,
+    views,
+)
 from environments.health import views as health_views
 from environments.network import views as network_views
 from environments.recipes import views as recipe_views
@@ -30,6 +36,11 @@ urlpatterns = [
         name="remove-environment",
     ),
     path("environments/<slug:slug>/dashboard/", views.dashboard, name="dashboard"),
+    path(
+        "environment/<slug:slug>/configuration/",
+        configuration_views.configuration,
+        name="configuration",
+    ),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
     ),
@@ -64,7 +75,7 @@ urlpatterns = [
     ),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",
-        views.document,
+        configuration_views.document,
         name="document",
     ),
 ]

@@ -28,7 +28,7 @@ def badge(_request: HttpRequest) -> list[str] | None:
     return ["Demo: stand-in for Tracardi", "info"] if settings.DEMO else None
 
 
-_STYLES: Final = ("theme", "page", "tables", "progress", "charts", "compare", "flow")
+_STYLES: Final = ("theme", "page", "tables", "progress", "charts", "compare", "flow", "words")
 _SCRIPTS: Final = ("unfold-csp", "flow", "workflow-test", "shown-once")
 LOOK: Final[dict[str, Any]] = {
     "SITE_TITLE": "Tracardi Console",
