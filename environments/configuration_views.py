@@ -124,7 +124,7 @@ def _ordered(known: Configuration) -> list[Key]:
     """Return all that has a sentence: kind by kind, each by title."""
     order = {kind: place for place, kind in enumerate(KINDS)}
     return sorted(
-        known.keys(), key=lambda key: (order[key[0]], known.names.title(key).casefold(), key)
+        known.all_keys(), key=lambda key: (order[key[0]], known.names.title(key).casefold(), key)
     )
 
 

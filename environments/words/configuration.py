@@ -116,7 +116,7 @@ class Configuration:
         """Return the ids of flows of which nobody said yet what they do."""
         return [one for one in self._documents.get("flow", {}) if one not in self._facts]
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """Return all that has a sentence: documents, and types and segments that others name."""
         there = [(kind, one) for kind in KINDS for one in self._documents.get(kind, {})]
         named = [
