@@ -1,15 +1,17 @@
-"""Reads an environment's configuration to be said in words: two requests, however much it holds.
+"""Reads an environment's configuration to be said in words: a few requests, however much it holds.
 
 Only what sentences and references need is asked for, so that most settings never leave the engine;
-what comes is masked before anything is said of it.
+what comes is masked before anything is said of it. What was read is kept until anything is written.
 """
 
 import json
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from environments.elastic import ElasticError, connect
+from environments.documents import digest
+from environments.elastic import ElasticError, Refused, connect
 from environments.masking import masked
 from environments.models import Environment
 from environments.ways import Key
@@ -20,6 +22,7 @@ from environments.words.flows import FlowFacts, flow_facts
 MOST: Final = 5_000
 MOST_FLOWS: Final = 500
 _FLOWS_AT_ONCE: Final = 50
+_MOST_KEPT: Final = 6
 _KEPT_FACTS: Final = 20_000
 _SECONDS: Final = 12.0
 
@@ -57,16 +60,24 @@ class Reading:
     """A configuration as it was read.
 
     `notes` say in words what is not whole. `flows` are marks of the flows, by id: what was learned
-    of one holds as long as its mark is the same.
+    of one holds as long as its mark is the same. `held` are the documents that the engine gave, and
+    `is_broken` says that it gave less than it has.
     """
 
     configuration: Configuration
     notes: tuple[str, ...]
     flows: Mapping[str, _Mark]
+    held: frozenset[Key]
+    is_broken: bool
 
 
 # What flows do, by their marks: to unpack the graphs of some hundred takes a second.
 _facts: Final[dict[_Mark, FlowFacts]] = {}
+
+
+# The last readings, each with the state of the indices before it, by environment.
+_kept: Final[dict[int, tuple[str, Reading]]] = {}
+_guard: Final = threading.Lock()
 
 
 def read_configuration(
@@ -79,6 +90,56 @@ def read_configuration(
     Raises:
         ElasticError: the cluster refused, or does not answer.
     """
+    # Before it is read: what is written meanwhile makes the next state another one.
+    state = _state(environment)
+    known = _kept.get(environment.pk)
+    if known is not None and state and known[0] == state and _holds(known[1], also):
+        return known[1]
+    reading = _read(environment, also)
+    if state and not reading.is_broken and _holds(reading, also):
+        with _guard:
+            _kept.pop(environment.pk, None)
+            _kept[environment.pk] = (state, reading)
+            while len(_kept) > _MOST_KEPT:
+                del _kept[next(iter(_kept))]
+    return reading
+
+
+def _holds(reading: Reading, also: tuple[Key, Mapping[str, Any]] | None) -> bool:
+    """Say whether a document has a place among those that are read for everybody."""
+    if also is None or also[0][0] not in KINDS:
+        return True
+    return also[0] in reading.held
+
+
+def _state(environment: Environment) -> str:
+    """Return what is another one after each write that a search sees; empty where nobody may know.
+
+    Of each copy of each shard: how far it was written to, and how often a search got to see more.
+    """
+    names = ",".join(environment.naming.alias(kind) for kind in KINDS)
+    facts = (
+        "uuid",
+        "shards.*.seq_no.max_seq_no",
+        "shards.*.refresh.total",
+        "shards.*.routing.node",
+    )
+    params = {
+        "level": "shards",
+        "ignore_unavailable": "true",
+        "filter_path": ",".join(f"indices.*.{one}" for one in facts),
+    }
+    try:
+        answer = connect(environment.cluster).request(
+            "GET", f"/{names}/_stats/refresh", params=params
+        )
+    except Refused:
+        return ""
+    # MOST: a test, or a release, may read another number of documents.
+    return digest([answer, MOST])
+
+
+def _read(environment: Environment, also: tuple[Key, Mapping[str, Any]] | None) -> Reading:
     kinds = [*KINDS, *BESIDES]
     searches = [
         (
@@ -96,22 +157,24 @@ def read_configuration(
     if all("error" in answer for answer in answers.values()):
         raise UnreadableError("The search engine refused to read the configuration.")
     documents: dict[str, dict[str, Mapping[str, Any]]] = {}
-    whole, notes = set(), []
+    whole, notes, is_broken = set(), [], False
     for kind, answer in answers.items():
         label = KINDS[kind][0] if kind in KINDS else ""
         hits = answer.get("hits", {}).get("hits", ())
         documents[kind] = {hit["_id"]: masked(kind, hit.get("_source") or {}) for hit in hits}
         trouble = _trouble(label, answer, len(hits))
+        is_broken = is_broken or _is_broken(answer)
         if trouble and label:
             notes.append(trouble)
         elif not trouble and label:
             # Bridges are the installation's: that one is not there is nobody's business here.
             whole.add(kind)
+    held = frozenset((kind, doc_id) for kind, them in documents.items() for doc_id in them)
     if also is not None and also[0][0] in KINDS:
         (kind, doc_id), source = also
         documents[kind].setdefault(doc_id, source)
     flows = {hit["_id"]: _mark(environment, hit) for hit in _hits(answers["flow"])}
-    return Reading(Configuration(documents, whole), tuple(notes), flows)
+    return Reading(Configuration(documents, whole), tuple(notes), flows, held, is_broken)
 
 
 def look_into(environment: Environment, reading: Reading, ids: Iterable[str]) -> int:
@@ -124,7 +187,7 @@ def look_into(environment: Environment, reading: Reading, ids: Iterable[str]) ->
     """
     known: dict[str, FlowFacts] = {}
     unknown: list[str] = []
-    for doc_id in ids:
+    for doc_id in set(ids) & set(reading.configuration.unlearned()):
         facts = _facts.get(reading.flows.get(doc_id, ()))
         if facts is not None:
             known[doc_id] = facts
@@ -191,9 +254,14 @@ def _trouble(label: str, answer: Mapping[str, Any], read: int) -> str:
     if "error" in answer:
         kind = answer["error"].get("type", "no details")
         return f"{label} could not be read: the search engine refused ({kind})."
-    if answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
+    if _is_broken(answer):
         return f"{label} could be read only in part. Open the page again in a moment."
     total = int(answer["hits"]["total"]["value"])
     if total > read:
         return f"{label}: the first {read:,} of {total:,} are shown and searched."
     return ""
+
+
+def _is_broken(answer: Mapping[str, Any]) -> bool:
+    failed = answer.get("timed_out") or answer.get("_shards", {}).get("failed")
+    return bool("error" in answer or failed)

@@ -65,7 +65,7 @@ class Told:
 def _form(request: HttpRequest) -> FilterForm:
     filters = (
         Filter("kind", "Kind", "", [(kind, labels[0]) for kind, labels in KINDS.items()]),
-        Filter("state", "State", "", [("on", "Switched on"), ("off", "Switched off")]),
+        Filter("state", "State", "", [("on", "Not switched off"), ("off", "Switched off")]),
         Filter("changed", "Changed", "", [("recently", f"In the last {RECENT_DAYS} days")]),
     )
     form = FilterForm(request.GET, filters, search=["title"])

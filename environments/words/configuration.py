@@ -6,7 +6,7 @@ page shows few.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, TypeAlias
 
 from environments.references import SOFT_TARGETS, references
@@ -63,7 +63,8 @@ _OFF: Final = sentence("Switched off.")
 class Entry:
     """A document in words. `implied` says that there is none: others name it, and that is enough.
 
-    `about` is what its makers wrote about it.
+    `about` is what its makers wrote about it. What has no switch, such as a flow, is neither `on`
+    nor `off`.
     """
 
     key: Key
@@ -71,10 +72,11 @@ class Entry:
     title: str
     sentences: tuple[Sentence, ...]
     about: str
+    on: bool
     off: bool
     implied: bool
 
-    @property
+    @cached_property
     def text(self) -> str:
         """All of its words, in small letters: what a search looks through."""
         said = " ".join(map(plain, self.sentences))
@@ -94,23 +96,38 @@ class Configuration:
         self._facts: dict[str, FlowFacts] = {}
         self._uses: dict[Key, tuple[Key, ...]] = {}
         self._used: dict[Key, dict[Key, None]] = {}
-        for resource, held in documents.items():
-            for doc_id, source in held.items():
-                self._refer((resource, doc_id), _named(resource, doc_id, source))
+        self._entries: dict[Key, Entry] = {}
+        self._refer(
+            {
+                (resource, doc_id): _named(resource, doc_id, source)
+                for resource, held in documents.items()
+                for doc_id, source in held.items()
+            }
+        )
 
-    def _refer(self, key: Key, found: Iterable[Key]) -> None:
-        keys = dict.fromkeys(self.names.key(*one) for one in found)
-        self._uses[key] = tuple(keys)
-        for one in keys:
-            self._used.setdefault(one, {})[key] = None
+    def _refer(self, found: Mapping[Key, Iterable[Key]]) -> None:
+        """Add what documents name. Others may be reading: what they have is left as it is."""
+        uses, added = dict(self._uses), dict[Key, dict[Key, None]]()
+        for key, named in found.items():
+            uses[key] = tuple(dict.fromkeys(self.names.key(*one) for one in named))
+            for one in uses[key]:
+                added.setdefault(one, {})[key] = None
+        used = dict(self._used)
+        for one, users in added.items():
+            used[one] = {**used.get(one, {}), **users}
+        self._uses, self._used, self._entries = uses, used, {}
 
     def learn(self, facts: Mapping[str, FlowFacts]) -> None:
         """Add what flows do, by their ids."""
-        for doc_id, known in facts.items():
-            if doc_id in self._documents.get("flow", {}) and doc_id not in self._facts:
-                self._facts[doc_id] = known
-                segments = [("segment", one) for one in (*known.adds, *known.removes, *known.names)]
-                self._refer(("flow", doc_id), [*segments, *known.others])
+        flows = self._documents.get("flow", {})
+        new = {
+            doc_id: known
+            for doc_id, known in facts.items()
+            if doc_id in flows and doc_id not in self._facts
+        }
+        if new:
+            self._facts = {**self._facts, **new}
+            self._refer({("flow", one): _of_flow(known) for one, known in new.items()})
 
     def unlearned(self) -> list[str]:
         """Return the ids of flows of which nobody said yet what they do."""
@@ -143,6 +160,13 @@ class Configuration:
 
     def entry(self, key: Key) -> Entry:
         """Return a document, or what others name, in words."""
+        # Who learns more meanwhile begins anew, and leaves these to be forgotten.
+        entries = self._entries
+        if key not in entries:
+            entries[key] = self._entry(key)
+        return entries[key]
+
+    def _entry(self, key: Key) -> Entry:
         source = self.names.source(key)
         used = partial(self.used_by, key)
         if source is None:
@@ -161,6 +185,7 @@ class Configuration:
             self.names.title(key),
             (_OFF, *said) if off else tuple(said),
             about,
+            source is not None and source.get("enabled") is True,
             off,
             source is None,
         )
@@ -170,6 +195,11 @@ class Configuration:
             return events.event_type({}, self.names, partial(self.used_by, key))
         users = [self.names.ref(*one) for one in self.used_by(key)]
         return [sentence("It is named by ", listed(users), ".")] if users else []
+
+
+def _of_flow(known: FlowFacts) -> list[Key]:
+    segments = [("segment", one) for one in (*known.adds, *known.removes, *known.names)]
+    return [*segments, *known.others]
 
 
 def _named(resource: str, doc_id: str, source: Mapping[str, Any]) -> list[Key]:

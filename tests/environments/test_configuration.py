@@ -161,7 +161,7 @@ def test_a_document_is_told_before_it_is_shown(marketing: Client, staging: Envir
     for user in ("CRM sync (flow)", "Push purchase (destination)"):
         assert user in text
     assert re.search(r"<details[^>]*><summary>Show the document</summary>", html)
-    assert text.index("Named by") < text.index("Show the document")
+    assert text.index("Used by") < text.index("Show the document")
     html = answer(marketing, staging, "flow", "flow-purchase")
     text = plain(html)
     assert "It has 5 steps, and adds the visitor to Big spender." in text
