@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final, TypeAlias
 
+from environments.flowgraph import shown
 from environments.references import SOFT_TARGETS, references
 from environments.ways import Key
 from environments.words import acting, events
@@ -178,7 +179,7 @@ class Configuration:
         else:
             said = _SAYS[key[0]](source, self.names, used)
         off = self.is_off(key)
-        about = description(source) if source is not None else ""
+        about = shown(description(source)) if source is not None else ""
         return Entry(
             key,
             KINDS[key[0]][1],
