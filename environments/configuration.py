@@ -32,7 +32,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "event-management": ("journey", "tags"),
     "rule": ("type", "event_type", "source", "segment", "flow", "properties"),
     # Its graphs are large: they are read apart, of those flows that matter.
-    "flow": ("timestamp", "deploy_timestamp"),
+    "flow": (),
     "segment": ("condition", "eventType", "machine_name"),
     "live-segment": ("type", "condition", "operation", "segment", "workflow"),
     "destination": ("event_type", "source", "resource", "on_profile_change_only", "condition"),
@@ -47,7 +47,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "resource": ("type",),
     "bridge": (),
 }
-# One writing of a flow: its environment, its index, its id, and what is another after the next.
+# One writing of a flow: the UUID of its index, its id, and what is another after the next.
 _Mark: TypeAlias = tuple[object, ...]
 
 
@@ -60,21 +60,20 @@ class Reading:
     """A configuration as it was read.
 
     `notes` say in words what is not whole. `flows` are marks of the flows, by id: what was learned
-    of one holds as long as its mark is the same. `held` are the documents that the engine gave, and
-    `is_broken` says that it gave less than it has.
+    of one holds as long as its mark is the same. `held` are the documents that the engine gave,
+    `indices` the UUIDs of what they are in, and `is_broken` says that it gave less than it has.
     """
 
     configuration: Configuration
     notes: tuple[str, ...]
     flows: Mapping[str, _Mark]
     held: frozenset[Key]
+    indices: Mapping[str, str]
     is_broken: bool
 
 
 # What flows do, by their marks: to unpack the graphs of some hundred takes a second.
 _facts: Final[dict[_Mark, FlowFacts]] = {}
-
-
 # The last readings, each with the state of the indices before it, by environment.
 _kept: Final[dict[int, tuple[str, Reading]]] = {}
 _guard: Final = threading.Lock()
@@ -91,11 +90,11 @@ def read_configuration(
         ElasticError: the cluster refused, or does not answer.
     """
     # Before it is read: what is written meanwhile makes the next state another one.
-    state = _state(environment)
+    state, indices = _state(environment)
     known = _kept.get(environment.pk)
     if known is not None and state and known[0] == state and _holds(known[1], also):
         return known[1]
-    reading = _read(environment, also)
+    reading = _read(environment, indices, also)
     if state and not reading.is_broken and _holds(reading, also):
         with _guard:
             _kept.pop(environment.pk, None)
@@ -112,10 +111,11 @@ def _holds(reading: Reading, also: tuple[Key, Mapping[str, Any]] | None) -> bool
     return also[0] in reading.held
 
 
-def _state(environment: Environment) -> str:
-    """Return what is another one after each write that a search sees; empty where nobody may know.
+def _state(environment: Environment) -> tuple[str, dict[str, str]]:
+    """Return what is another one after each write that a search sees, and UUIDs by index.
 
     Of each copy of each shard: how far it was written to, and how often a search got to see more.
+    Both are empty where nobody may know.
     """
     names = ",".join(environment.naming.alias(kind) for kind in KINDS)
     facts = (
@@ -134,12 +134,16 @@ def _state(environment: Environment) -> str:
             "GET", f"/{names}/_stats/refresh", params=params
         )
     except Refused:
-        return ""
-    # MOST: a test, or a release, may read another number of documents.
-    return digest([answer, MOST])
+        return "", {}
+    uuids = {name: str(one.get("uuid")) for name, one in answer.get("indices", {}).items()}
+    return digest([answer, MOST]), uuids
 
 
-def _read(environment: Environment, also: tuple[Key, Mapping[str, Any]] | None) -> Reading:
+def _read(
+    environment: Environment,
+    indices: Mapping[str, str],
+    also: tuple[Key, Mapping[str, Any]] | None,
+) -> Reading:
     kinds = [*KINDS, *BESIDES]
     searches = [
         (
@@ -173,8 +177,9 @@ def _read(environment: Environment, also: tuple[Key, Mapping[str, Any]] | None) 
     if also is not None and also[0][0] in KINDS:
         (kind, doc_id), source = also
         documents[kind].setdefault(doc_id, source)
-    flows = {hit["_id"]: _mark(environment, hit) for hit in _hits(answers["flow"])}
-    return Reading(Configuration(documents, whole), tuple(notes), flows, held, is_broken)
+    flows = {hit["_id"]: _mark(indices, hit) for hit in _hits(answers["flow"])}
+    made = Configuration(documents, whole)
+    return Reading(made, tuple(notes), flows, held, indices, is_broken)
 
 
 def look_into(environment: Environment, reading: Reading, ids: Iterable[str]) -> int:
@@ -201,7 +206,7 @@ def look_into(environment: Environment, reading: Reading, ids: Iterable[str]) ->
             {
                 "size": len(part),
                 "seq_no_primary_term": True,
-                "_source": ["production", "timestamp", "deploy_timestamp"],
+                "_source": ["production"],
                 "query": {"ids": {"values": part}},
             },
         )
@@ -212,9 +217,11 @@ def look_into(environment: Environment, reading: Reading, ids: Iterable[str]) ->
     for answer in _search(environment, searches) if searches else ():
         for hit in _hits(answer):
             facts = flow_facts((hit.get("_source") or {}).get("production"))
-            known[hit["_id"]] = _facts[_mark(environment, hit)] = facts
+            known[hit["_id"]] = facts
+            if mark := _mark(reading.indices, hit):
+                _facts[mark] = facts
     reading.configuration.learn(known)
-    return len(unknown) - len(now)
+    return sum(doc_id not in known for doc_id in unknown)
 
 
 def _search(
@@ -241,12 +248,12 @@ def _hits(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return hits
 
 
-def _mark(environment: Environment, hit: Mapping[str, Any]) -> _Mark:
-    """Return what is another one after each writing of a flow, in whichever index."""
-    source = hit.get("_source") or {}
-    times = (str(source.get("timestamp")), str(source.get("deploy_timestamp")))
-    counted = (hit.get("_seq_no"), hit.get("_primary_term"))
-    return (environment.pk, hit.get("_index"), hit["_id"], *counted, *times)
+def _mark(indices: Mapping[str, str], hit: Mapping[str, Any]) -> _Mark:
+    """Return what is another one after each writing of a flow; empty where its index is unknown."""
+    uuid = indices.get(hit.get("_index", ""))
+    if uuid is None:
+        return ()
+    return (uuid, hit["_id"], hit.get("_seq_no"), hit.get("_primary_term"))
 
 
 def _trouble(label: str, answer: Mapping[str, Any], read: int) -> str:

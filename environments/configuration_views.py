@@ -149,7 +149,8 @@ def _look(environment: Environment, reading: Reading, ids: Sequence[str]) -> lis
     left = look_into(environment, reading, ids)
     if not left:
         return []
-    return [f"{left:,} flows were not looked into yet. Open the page again for more of them."]
+    were = "flow was" if left == 1 else "flows were"
+    return [f"{left:,} {were} not looked into yet. Open the page again for more of them."]
 
 
 def _tabs(keys: Sequence[Key], chosen: Mapping[str, str]) -> list[Tab]:

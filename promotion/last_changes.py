@@ -28,8 +28,8 @@ from promotion.views import visible_promotions
 MOST_STATES: Final = 200
 MOST_COMPARED: Final = 150
 _differences: Final[Recent[tuple[str, str], frozenset[str]]] = Recent(200_000)
-# Of each generation which list it has of each resource: its facts are large, and never change.
-_lists: Final[Recent[int, Mapping[str, str]]] = Recent(20_000)
+# Of each generation, by its marker, which lists it has: its facts are large, and never change.
+_lists: Final[Recent[str, Mapping[str, str]]] = Recent(20_000)
 _TOO_MUCH: Final = (
     "So much changed that not all of it was compared yet. Open the page again for more of it."
 )
@@ -164,27 +164,23 @@ def _generations(environment: Environment, user: User) -> list[State]:
         seen = promotion.pk in visible
         label = f"{promotion.get_kind_display()} {promotion.pk}" if seen else ""
         url = reverse("promotion:promotion", args=[promotion.pk]) if seen else ""
-        states.append(State(Change(since, label, url), lists.get(generation.pk, {})))
+        states.append(State(Change(since, label, url), lists.get(generation.marker, {})))
     return states
 
 
 def _lists_of(
     environment: Environment, generations: Sequence[StoredGeneration]
-) -> dict[int, Mapping[str, str]]:
-    found: dict[int, Mapping[str, str]] = {}
-    unknown = []
-    for one in generations:
-        known = _lists.get(one.pk)
-        if known is None:
-            unknown.append(one.pk)
-        else:
-            found[one.pk] = known
+) -> dict[str, Mapping[str, str]]:
+    """Return by marker the digests of the lists that each generation has, by resource."""
+    known = {one.marker: _lists.get(one.marker) for one in generations}
+    found = {marker: lists for marker, lists in known.items() if lists is not None}
+    unknown = [marker for marker in known if marker not in found]
     names = [resource.name for resource in environment.catalogue.promoted]
     paths = [f"facts__resources__{name}__tree__digest" for name in names]
-    rows = StoredGeneration.objects.filter(pk__in=unknown).values_list("pk", *paths)
-    for pk, *digests in rows if unknown else ():
-        found[pk] = {name: one for name, one in zip(names, digests, strict=True) if one}
-        _lists.put(pk, found[pk])
+    rows = StoredGeneration.objects.filter(marker__in=unknown).values_list("marker", *paths)
+    for marker, *digests in rows if unknown else ():
+        found[marker] = {name: one for name, one in zip(names, digests, strict=True) if one}
+        _lists.put(marker, found[marker])
     return found
 
 
