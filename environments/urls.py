@@ -3,7 +3,13 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from environments import account_views, connect_views, licence_views, views
+from environments import (
+    account_views,
+    configuration_views,
+    connect_views,
+    licence_views,
+    views,
+)
 from environments.dashboards import views as dashboard_views
 from environments.funnels import views as funnel_views
 from environments.health import views as health_views
@@ -37,6 +43,11 @@ urlpatterns = [
         "environments/<slug:slug>/dashboard/<slug:tile>/csv/",
         dashboard_views.export,
         name="dashboard-export",
+    ),
+    path(
+        "environment/<slug:slug>/configuration/",
+        configuration_views.configuration,
+        name="configuration",
     ),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/", views.documents, name="documents"
@@ -84,7 +95,7 @@ urlpatterns = [
     ),
     path(
         "environment/<slug:slug>/configuration/<slug:resource>/<document_id:doc_id>",
-        views.document,
+        configuration_views.document,
         name="document",
     ),
 ]

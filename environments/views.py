@@ -6,17 +6,13 @@ from django.views.decorators.http import require_GET
 
 from accounts.roles import Verb
 from accounts.web import FilterForm, console_page, paged, show
-from environments.browser import MOST, MOST_ON_WAY, as_text, browsable, on_the_way
-from environments.browser import document as read_document
+from environments.browser import MOST, MOST_ON_WAY, browsable, on_the_way
 from environments.browser import documents as read_documents
 from environments.catalogue import Resource
-from environments.documents import title
 from environments.elastic import ElasticError
-from environments.flowgraph import shown
 from environments.models import Environment
-from environments.pictures import shown_flow
 from environments.waypictures import way_view
-from environments.ways import WORDS, read_ways
+from environments.ways import read_ways
 from environments.web import environment_for
 
 
@@ -53,40 +49,6 @@ def documents(request: HttpRequest, slug: str, resource: str) -> HttpResponse:
         listing=paged(request, rows, form),
         total=total,
         most=MOST,
-        problem=problem,
-    )
-
-
-@console_page
-@require_GET
-def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> HttpResponse:
-    """Show one document, decoded, with its secrets masked."""
-    environment, kind = _resource(request, slug, resource)
-    problem, text, name, flow = "", "", doc_id, None
-    try:
-        # The text of a large flow is many times its picture: it has an address of its own.
-        pictured = kind.name == "flow" and "text" not in request.GET
-        found = read_document(environment, kind, doc_id, ("backup",) if pictured else ())
-        if found is None:
-            raise Http404
-        name = shown(title(doc_id, found))
-        if pictured:
-            flow = shown_flow(found)
-        if flow is None:
-            text = as_text(found)
-    except ElasticError as error:
-        problem = str(error)
-    return show(
-        request,
-        "environments/document.html",
-        name,
-        status=503 if problem else 200,
-        shown=environment,
-        resource=kind,
-        text=text,
-        flow=flow,
-        doc_id=doc_id,
-        is_on_way=kind.name in WORDS,
         problem=problem,
     )
 

@@ -15,6 +15,7 @@ class PromotionConfig(AppConfig):
         from accounts.encrypted import register, whole_bytes
         from accounts.models import User
         from environments.dashboards.marks import Marker, register_markers
+        from environments.last_changes import Changes, register_changes
         from environments.models import Environment
         from environments.ties import register_tie
 
@@ -32,6 +33,13 @@ class PromotionConfig(AppConfig):
                     yield Marker(row.live_at, row.get_kind_display(), url)
 
         register_markers(went_live)
+
+        def changes(environment: Environment, user: User) -> Changes | None:
+            from promotion.last_changes import recorded
+
+            return recorded(environment, user)
+
+        register_changes(changes)
         register(whole_bytes("Documents of builds", "promotion.Blob", "body"))
         register(whole_bytes("Lists of documents", "promotion.StoredTree", "body"))
         register(whole_bytes("Links of documents", "promotion.StoredLinks", "body"))

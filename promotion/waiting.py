@@ -37,7 +37,7 @@ _APART: Final = (Build.Kind.COMPOSED, Build.Kind.DRIFT)
 
 @dataclass(frozen=True)
 class Queue:
-    """The builds that wait for a verdict, each with `waits_since`; `more` says that others do too."""
+    """The builds that wait for a verdict, each with `waits_since`; `more` says that others do."""
 
     builds: Sequence[Any]
     more: bool

@@ -37,9 +37,18 @@ def landing(user: User) -> str:
         return chosen
     if may_anywhere(user, Verb.VIEW_BUILD):
         return ""
-    seen = Environment.objects.visible_to(user)
+    return _first(user, Verb.VIEW_DASHBOARD, "environments:dashboard")
+
+
+def configured(user: User) -> str:
+    """Return where a person reads what is configured, production before staging; may be empty."""
+    return _first(user, Verb.VIEW_CONFIGURATION, "environments:configuration")
+
+
+def _first(user: User, verb: Verb, name: str) -> str:
+    seen = Environment.objects.visible_to(user, verb)
     first = seen.production().first() or seen.first()
-    return reverse("environments:dashboard", args=[first.slug]) if first is not None else ""
+    return reverse(name, args=[first.slug]) if first is not None else ""
 
 
 def stays(request: HttpRequest, user: User) -> bool:

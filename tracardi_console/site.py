@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.policy import may, may_anywhere
 from accounts.roles import Verb
 from accounts.web import forbidden
-from tracardi_console.home import STAY, home, landing, stays
+from tracardi_console.home import STAY, configured, home, landing, stays
 
 # Addresses of Django's and Unfold's that nothing here leads to, and that ask no policy of ours.
 UNUSED: Final = frozenset({"autocomplete", "view_on_site"})
@@ -33,10 +33,14 @@ class Entry:
     link: str
     starts: tuple[str, ...] = ()
 
-    def to_dict(self, path: str) -> dict[str, Any]:
+    def match(self, path: str) -> int:
+        """Return how much of an address this line stands for; 0 where it does not."""
+        starts = [one for one in self.starts if path.startswith(one)]
         own = path == self.link.partition("?")[0]
-        active = own or any(path.startswith(start) for start in self.starts)
-        return {"title": self.label, "icon": self.icon, "link": self.link, "active": active}
+        return len(path) + 1 if own else max(map(len, starts), default=0)
+
+    def to_dict(self, is_active: bool) -> dict[str, Any]:
+        return {"title": self.label, "icon": self.icon, "link": self.link, "active": is_active}
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -45,11 +49,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     if not isinstance(user, User):
         return []
     groups = [("", _work(user)), ("Administration", _administration(user))]
+    matches = [entry.match(request.path) for _, entries in groups for entry in entries]
+    # An environment's own pages are all of Environments, unless a line leads to one of them.
+    best = max([*matches, 1])
     return [
         {
             "title": title,
             "separator": bool(title),
-            "items": [entry.to_dict(request.path) for entry in entries],
+            "items": [entry.to_dict(entry.match(request.path) == best) for entry in entries],
         }
         for title, entries in groups
         if entries
@@ -66,6 +73,8 @@ def _work(user: User) -> list[Entry]:
     entries = [Entry("Home", "home", f"{reverse('admin:index')}{stay}")]
     if not may_anywhere(user, Verb.VIEW_BUILD):
         entries = [Entry("Dashboard", "monitoring", first)] if first else entries
+        if words := configured(user):
+            entries.append(Entry("Configuration", "menu_book", words, (words,)))
     entries.append(Entry("Environments", "dns", environments, own))
     if may_anywhere(user, Verb.VIEW_BUILD):
         entries.append(Entry("Builds", "inventory_2", builds, (builds,)))

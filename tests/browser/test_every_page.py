@@ -100,6 +100,7 @@ class World:
             "environments:connect-environments": [
                 f"?set=08x.{self.staging.tenant}&set=prod-08x.{self.staging.tenant}",
             ],
+            "environments:configuration": ["", "?kind=rule&state=off", "?q=nobody"],
             "environments:way": ["", f"?around=rule/{rule}"] if args == ["staging"] else [""],
         }
         if name in {"promotion:document", "promotion:history"}:

@@ -130,6 +130,8 @@ def about_documents(world: World) -> Iterator[str]:
     yield f"{reverse('promotion:document', args=['staging', 2, 'flow'])}?id={WHOLE}&text"
     for slug in ("staging", "production"):
         yield reverse("environments:way", args=[slug])
+        told = reverse("environments:configuration", args=[slug])
+        yield from (f"{told}?kind={name}" for name in ("rule", "segment", "destination"))
     for sides in (SIDES, "before=production:live&after=production:now"):
         yield f"{reverse('promotion:compare')}?{sides}"
     yield f"{reverse('promotion:compare-way')}?{SIDES}"

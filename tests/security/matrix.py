@@ -81,6 +81,7 @@ environments: what an engine has, and the licence
 dashboard              staging     302    503/405   404/405 503/405 404/405 503/405       302
 around                 staging     302    503/405   404/405 503/405 404/405 503/405       302
 dashboard-export       tile        302    503/405   404/405 503/405 404/405 503/405       302
+configuration          staging     302    503/405   404/405 503/405 404/405 503/405       302
 documents              flows       302    503/405   404/405 503/405 404/405 503/405       302
 document               flow        302    503/405   404/405 503/405 404/405 503/405       302
 way                    staging     302    503/405   404/405 503/405 404/405 503/405       302

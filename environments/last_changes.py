@@ -1,0 +1,58 @@
+"""When a document changed last, and by what: told by whoever knows it, such as promotions."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from accounts.models import User
+from environments.models import Environment
+from environments.ways import Key
+
+
+@dataclass(frozen=True)
+class Change:
+    """A moment, what a document changed by then, and where that is told; `url` may be empty.
+
+    `is_first` says that it has been the same for as long as anybody recorded: since then.
+    """
+
+    time: datetime
+    label: str
+    url: str = ""
+    is_first: bool = False
+
+
+class Changes(Protocol):
+    """What is known of an environment's changes, as far as one person may see it.
+
+    `word` stands between the time and the label: `by` a promotion, `seen in` a build. `note` says
+    what nobody can tell by records alone.
+    """
+
+    word: str
+    note: str
+
+    def last(self, keys: Collection[Key]) -> Mapping[Key, Change]:
+        """Return the last change of each document; of some nobody knows one."""
+        ...
+
+    def since(self, moment: datetime) -> Collection[Key]:
+        """Return the documents that changed from a moment on."""
+        ...
+
+
+ChangesProvider = Callable[[Environment, User], Changes | None]
+_providers: list[ChangesProvider] = []
+
+
+def register_changes(provider: ChangesProvider) -> None:
+    """Let `provider(environment, user)` tell when documents changed, or return None."""
+    if provider not in _providers:
+        _providers.append(provider)
+
+
+def changes_of(environment: Environment, user: User) -> Changes | None:
+    """Return what the first provider that knows of an environment tells; None where none does."""
+    found = (provider(environment, user) for provider in _providers)
+    return next((one for one in found if one is not None), None)
