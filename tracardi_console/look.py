@@ -28,8 +28,9 @@ def badge(_request: HttpRequest) -> list[str] | None:
     return ["Demo: stand-in for Tracardi", "info"] if settings.DEMO else None
 
 
-_STYLES: Final = tuple(
-    ["theme", "page", "tables", "progress", "charts", "compare", "flow", "words", "home"]
+_STYLES: Final = (
+    *("theme", "page", "tables", "progress", "charts", "compare", "flow"),
+    *("words", "home"),
 )
 _SCRIPTS: Final = ("unfold-csp", "flow", "workflow-test", "shown-once", "time-zone", "tour")
 LOOK: Final[dict[str, Any]] = {
