@@ -24,6 +24,7 @@ from environments.account_looks import look_at_accounts
 from environments.health.looks import look_at_health, thin_out
 from environments.licence_warnings import remind
 from environments.network.running import check_networks
+from environments.saved.summaries import send_summaries
 from promotion.drift import check_due
 from promotion.engine_looks import look_at_engines
 from promotion.locking import lock_expired
@@ -46,6 +47,8 @@ ANCHOR_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
 # How often it is asked whether a licence ends, of which a mail tells once.
 REMIND_SECONDS = 3600.0
+# How often it is asked whether a weekly summary is due.
+SUMMARY_SECONDS = 60.0
 # How often network checks are looked for that wait; a person does too.
 NETWORK_SECONDS = 1.0
 # How long a task's row is kept after its end.
@@ -72,6 +75,7 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
         (anchor, ANCHOR_SECONDS),
         (clear_expired, TIDY_SECONDS),
         (remind, REMIND_SECONDS),
+        (send_summaries, SUMMARY_SECONDS),
     )
 
 
