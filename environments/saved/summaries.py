@@ -71,7 +71,9 @@ def ask_for(actor: Actor, environment: Environment, view: SavedView | None, site
                 f"You have {MOST_SUMMARIES} summaries, which is as many as one person gets. "
                 "Nothing was changed. End one first."
             )
-        made = Summary.objects.create(user=user, environment=environment, view=view, site=site)
+        made = Summary.objects.create(
+            user=user, environment=environment, view=view, site=site, asked_at=timezone.now()
+        )
         record(actor, ASKED, made, detail={"to": user.email})
     return made
 

@@ -13,9 +13,11 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import AuditEvent
+from accounts.roles import Role
 from environments.elastic import Connection
 from environments.models import Cluster, Environment, Licence, LicenceUse
 from environments.recipes.services import save
+from environments.saved.services import save_view
 from promotion.batch_models import Batch, BatchItem
 from promotion.comments import add_comment
 from promotion.composing import compose_build
@@ -120,6 +122,7 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
     LicenceUse.objects.create(licence=licence, environment=adopted)
     for number, name in enumerate(("one.example.com", "two.example.com")):
         save(people.admin, staging, sample(public_name=name), shown=number)
+    view = save_view(people.qa, staging, "Mine", "range=30d", Role)
     sides = [staging.slug, adopted.slug]
     return {
         "-": [[]],
@@ -128,6 +131,7 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
         "production": [[adopted.slug]],
         "recipe": [[staging.slug, 1], [staging.slug, 2]],
         "tile": [[slug, "types"] for slug in sides],
+        "view": [[staging.slug, view.pk]],
         "flows": [[slug, name] for slug in sides for name in ("flow", "segment")],
         "flow": [
             [slug, "flow", doc_id]

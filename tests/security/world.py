@@ -17,7 +17,16 @@ from accounts.audit import system_actor
 from accounts.models import Handover, User
 from accounts.roles import Role
 from accounts.services import create_user, grant
-from environments.models import Cluster, Environment, Licence, LicenceUse, RecipeVersion
+from environments.models import (
+    Cluster,
+    Environment,
+    Licence,
+    LicenceUse,
+    RecipeVersion,
+    SavedView,
+    Share,
+    Summary,
+)
 from environments.recipes import forms, generate
 from promotion.batch_models import Batch, BatchItem
 from promotion.engine.manifest import Tree, describe
@@ -169,6 +178,14 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         files=[list(pair) for pair in generate.files(answers).items()],
         made_by=person,
     )
+    # Somebody's, and shared with all; a summary is nobody else's to know of.
+    view = SavedView.objects.create(
+        environment=staging, owner=person, name=f"{mark} view", query="range=30d"
+    )
+    Share.objects.bulk_create(Share(view=view, role=role.value) for role in Role)
+    summary = Summary.objects.create(
+        user=person, environment=staging, view=view, site="https://console.example.com"
+    )
     return {
         "-": [],
         "csv": ["csv"],
@@ -178,6 +195,8 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         "recipe": [staging.slug, 1],
         "flows": [staging.slug, "flow"],
         "tile": [staging.slug, "types"],
+        "view": [staging.slug, view.pk],
+        "summary": [staging.slug, summary.pk],
         "flow": [staging.slug, "flow", "f1"],
         "build": [staging.slug, 1],
         "document": [staging.slug, 1, "flow"],
