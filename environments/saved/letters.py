@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.urls import reverse
@@ -115,10 +115,11 @@ def bars_of(figures: Figures, period: Period) -> list[Bar]:
     for place, row in enumerate(tile.rows):
         # The last two columns of the tile: all types, and the period before.
         whole, before = row.values[-2:]
+        day = period.first + timedelta(days=place)
         known = isinstance(before, int | float)
         bars.append(
             Bar(
-                period.part_words(place),
+                f"{day:%a} {day.day}",
                 int(whole or 0),
                 int(before or 0) if known else None,
             )
@@ -128,8 +129,8 @@ def bars_of(figures: Figures, period: Period) -> list[Bar]:
 
 def _part(tile: Tile) -> Part:
     left = len(tile.rows) - ROWS
-    note = tile.note or (f"{left} more are on the dashboard." if left > 0 else "")
-    return Part(tile.title, tile.columns, tile.rows[:ROWS], note)
+    more = f"{left} more {'is' if left == 1 else 'are'} on the dashboard." if left > 0 else ""
+    return Part(tile.title, tile.columns, tile.rows[:ROWS], tile.note or more)
 
 
 def _whole(summary: Summary, path: str) -> str:

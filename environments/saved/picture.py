@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 WIDTH: Final = 600
 HEIGHT: Final = 260
 SCALE: Final = 2
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 34, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 44, 34
 _GROUND, _INK, _SUBTLE, _LINE = "#ffffff", "#1c1917", "#57534e", "#e7e5e4"
 _BAR, _BEFORE = "#0e7490", "#a8a29e"
 _STEPS: Final = (1, 2, 5, 10)
@@ -35,7 +35,7 @@ class Bar:
 
 def words_of(bars: Sequence[Bar], unit: str) -> str:
     """Return what the picture shows, for whoever does not see it."""
-    days = ", ".join(f"{bar.label} {bar.value:,}" for bar in bars)
+    days = ", ".join(f"{bar.label}: {bar.value:,}" for bar in bars)
     return f"{unit.capitalize()} a day: {days}."
 
 
@@ -75,7 +75,7 @@ def draw(bars: Sequence[Bar], unit: str) -> bytes:
 
     for line in range(0, end + 1, step):
         _rule(pen, _LEFT, WIDTH - _RIGHT, height(line), _LINE)
-        _write(pen, _LEFT - 8, height(line), short(line), 11, _SUBTLE, "rm")
+        _write(pen, _LEFT - 8, height(line), short(line), 14, _SUBTLE, "rm")
     place = (WIDTH - _LEFT - _RIGHT) / len(bars)
     for number, bar in enumerate(bars):
         middle = _LEFT + place * (number + 0.5)
@@ -88,12 +88,12 @@ def draw(bars: Sequence[Bar], unit: str) -> bytes:
             wide = place * 0.4
             pen.rectangle(_scaled(middle - wide, at - 1, middle + wide, at + 1), fill=_BEFORE)
         above = height(bar.value) - 4
-        if bar.before is not None and above - 16 < height(bar.before) < above + 4:
+        if bar.before is not None and above - 20 < height(bar.before) < above + 4:
             # The line would run through it.
             above = height(bar.before) - 4
         words = f"{bar.value:,}" if bar.value < _EXACT else short(bar.value)
-        _write(pen, middle, above, words, 12, _INK, "ms")
-        _write(pen, middle, low + 8, bar.label, 12, _SUBTLE, "ma")
+        _write(pen, middle, above, words, 16, _INK, "ms")
+        _write(pen, middle, low + 8, bar.label, 16, _SUBTLE, "ma")
     _rule(pen, _LEFT, WIDTH - _RIGHT, low, _SUBTLE)
     _legend(pen, bars, unit)
     file = io.BytesIO()
@@ -104,11 +104,11 @@ def draw(bars: Sequence[Bar], unit: str) -> bytes:
 def _legend(pen: ImageDraw.ImageDraw, bars: Sequence[Bar], unit: str) -> None:
     at = _LEFT
     pen.rectangle(_scaled(at, 9, at + 12, 19), fill=_BAR)
-    _write(pen, at + 18, 14, f"{unit} a day", 12, _INK, "lm")
+    _write(pen, at + 18, 14, f"{unit} a day", 15, _INK, "lm")
     if any(bar.before is not None for bar in bars):
-        at += 130
+        at += 150
         pen.rectangle(_scaled(at, 13, at + 18, 15), fill=_BEFORE)
-        _write(pen, at + 24, 14, "the week before", 12, _INK, "lm")
+        _write(pen, at + 24, 14, "the week before", 15, _INK, "lm")
 
 
 def _scaled(*places: float) -> list[float]:

@@ -161,7 +161,7 @@ def test_the_mail_says_what_the_dashboard_does_of_these_days(
     assert 'src="cid:events-a-day"' in html
     over_time = found.tile("over_time")
     assert over_time is not None
-    assert f"Mon 16 Nov {over_time.rows[0].values[-2]:,}, Tue" in html
+    assert f"Mon 16: {over_time.rows[0].values[-2]:,}, Tue" in html
     assert Image.open(io.BytesIO(parts["image/png"].get_payload(decode=True))).format == "PNG"  # type: ignore[arg-type]
     # Once; a week later once more.
     clock(MONDAY + timedelta(hours=3))
