@@ -1,8 +1,12 @@
-"""Whether the console can send mail, and the link that an invitation or a reset carries."""
+"""Whether the console can send mail, how it does, and the link that sets a password."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.mime.image import MIMEImage
 
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMultiAlternatives, send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +18,14 @@ from accounts.tokens import LinkTokens
 
 class MailError(Exception):
     """A mail could not be handed over. `str()` is fit for people."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG in a mail; its HTML shows it as `cid:` and the name."""
+
+    name: str
+    content: bytes
 
 
 def is_configured() -> bool:
@@ -36,15 +48,55 @@ def send(user: User, template: str, context: dict[str, object], *, to: str = "")
     Raises:
         MailError: there is no address, no mail server, or it took nothing.
     """
-    if not is_configured():
-        raise MailError("The console sends no mail: EMAIL_URL is not set.")
-    if not (to or user.email):
-        raise MailError(f"{user.label} has no e-mail address.")
+    to = _address(user, to)
     # By the clock of whoever reads it, not of whoever has it sent.
     with timezone.override(zone_of(user)):
         text = render_to_string(template, {"user": user, **context})
     subject, _, body = text.strip().partition("\n")
     try:
-        send_mail(subject.strip(), body.strip() + "\n", None, [to or user.email])
+        send_mail(subject.strip(), body.strip() + "\n", None, [to])
     except OSError as error:
         raise MailError(f"The mail server did not take the mail: {error}.") from error
+
+
+def send_drawn(
+    user: User, template: str, context: dict[str, object], pictures: Sequence[Picture] = ()
+) -> None:
+    """Send one person a mail as text and as HTML, which may show pictures.
+
+    `template` is a path without its ending: `.txt`, with the subject in its first line, and
+    `.html`.
+
+    Raises:
+        MailError: there is no address, no mail server, or it took nothing.
+    """
+    to, facts = _address(user), {"user": user, **context}
+    with timezone.override(zone_of(user)):
+        text = render_to_string(f"{template}.txt", facts)
+        html = render_to_string(f"{template}.html", facts)
+    subject, _, body = str(text).strip().partition("\n")
+    # An answer that a machine writes to a machine helps nobody.
+    headers = {"Auto-Submitted": "auto-generated"}
+    message = EmailMultiAlternatives(
+        subject.strip(), body.strip() + "\n", None, [to], headers=headers
+    )
+    message.attach_alternative(html, "text/html")
+    # What is attached belongs to the HTML, and is listed nowhere else.
+    message.mixed_subtype = "related"  # type: ignore[attr-defined]
+    for picture in pictures:
+        part = MIMEImage(picture.content, "png")
+        part.add_header("Content-ID", f"<{picture.name}>")
+        part.add_header("Content-Disposition", "inline", filename=f"{picture.name}.png")
+        message.attach(part)
+    try:
+        message.send()
+    except OSError as error:
+        raise MailError(f"The mail server did not take the mail: {error}.") from error
+
+
+def _address(user: User, to: str = "") -> str:
+    if not is_configured():
+        raise MailError("The console sends no mail: EMAIL_URL is not set.")
+    if not (to or user.email):
+        raise MailError(f"{user.label} has no e-mail address.")
+    return to or user.email

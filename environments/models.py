@@ -237,3 +237,7 @@ class AccountsLook(models.Model):
 # Their modules refer to the models above by name alone.
 from environments.health.models import HealthLook as HealthLook  # noqa: E402
 from environments.health.models import HealthState as HealthState  # noqa: E402
+from environments.saved.models import Pin as Pin  # noqa: E402
+from environments.saved.models import SavedView as SavedView  # noqa: E402
+from environments.saved.models import Share as Share  # noqa: E402
+from environments.saved.models import Summary as Summary  # noqa: E402

@@ -15,6 +15,7 @@ from environments.funnels import views as funnel_views
 from environments.health import views as health_views
 from environments.network import views as network_views
 from environments.recipes import views as recipe_views
+from environments.saved import views as saved_views
 
 
 class DocumentIdConverter(StringConverter):
@@ -43,6 +44,32 @@ urlpatterns = [
         "environments/<slug:slug>/dashboard/<slug:tile>/csv/",
         dashboard_views.export,
         name="dashboard-export",
+    ),
+    path("environments/<slug:slug>/dashboard/views/", saved_views.views, name="views"),
+    path("environments/<slug:slug>/dashboard/views/save/", saved_views.save, name="save-view"),
+    path("environments/<slug:slug>/dashboard/views/unpin/", saved_views.unpin, name="unpin-view"),
+    path(
+        "environments/<slug:slug>/dashboard/views/<int:pk>/change/",
+        saved_views.change,
+        name="change-view",
+    ),
+    path(
+        "environments/<slug:slug>/dashboard/views/<int:pk>/pin/", saved_views.pin, name="pin-view"
+    ),
+    path(
+        "environments/<slug:slug>/dashboard/views/<int:pk>/remove/",
+        saved_views.remove,
+        name="remove-view",
+    ),
+    path(
+        "environments/<slug:slug>/dashboard/views/summary/",
+        saved_views.ask_for_summary,
+        name="ask-for-summary",
+    ),
+    path(
+        "environments/<slug:slug>/dashboard/views/summary/<int:pk>/end/",
+        saved_views.end_summary,
+        name="end-summary",
     ),
     path(
         "environment/<slug:slug>/configuration/",

@@ -27,6 +27,7 @@ from environments.dashboards.reading import figures_of, kept_figures, period_of
 from environments.elastic import ElasticError
 from environments.marks import TEST_MARK
 from environments.models import Environment
+from environments.saved.menu import menu_of
 from environments.web import environment_for
 
 _LABELS: Final = {
@@ -125,6 +126,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
         now=now,
         zone=timezone.get_current_timezone_name(),
         test_mark=TEST_MARK,
+        menu=menu_of(user, environment, chosen) if template == "page" else None,
         may_browse=bool(may(user, Verb.VIEW_CONFIGURATION, environment)),
         **(_shown(request, user, environment, chosen, period, counted) if counted else {}),
     )

@@ -13,8 +13,9 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.audit import Actor
 from accounts.roles import Role
 from environments.funnels.services import make_funnel
-from environments.models import Environment, Funnel, Licence, LicenceUse
+from environments.models import Environment, Funnel, Licence, LicenceUse, SavedView
 from environments.recipes.services import save
+from environments.saved.services import save_view
 from promotion.batch_models import Batch
 from promotion.models import Build, Comment, Promotion, SuiteRun
 from tests.browser.conftest import enter_browser
@@ -60,6 +61,7 @@ class World:
             "production": [["production"]],
             "recipe": [["staging", 1], ["staging", 2]],
             "funnel": [[one.environment.slug, one.pk] for one in Funnel.objects.all()],
+            "view": [["staging", one.pk] for one in SavedView.objects.all()],
             "flows": [["staging", name] for name in LISTED],
             "flow": [["staging", name, min(served(self.staging, name))] for name in LISTED],
             # One that went live, and one that waits.
@@ -131,6 +133,7 @@ def world(
     for number, name in enumerate(("one.example.com", "two.example.com")):
         save(lived.admin, staging, sample(public_name=name), shown=number)
     make_funnel(lived.qa, staging, "Purchase", ["page-view", "purchase-completed"])
+    save_view(lived.admin, staging, "Last month", "range=30d", Role)
     return World(lived, staging, production, ran, batch)
 
 
@@ -183,6 +186,9 @@ def expected(name: str, role: Role) -> int:
     if name == "accounts:handover" and role is not Role.ADMINISTRATOR:
         # Nobody was offered it here.
         return 403
+    if name == "environments:remove-view":
+        # It is the administrator's own here.
+        return 200 if role is Role.ADMINISTRATOR else 403
     return {503: 200, 302: 200}.get(status, status)
 
 

@@ -28,7 +28,7 @@ from tests.promotion.conftest import Ship
 from tests.security.matrix import ROWS
 from tests.security.payloads import SHORT, Places
 from tests.security.tally import EXECUTED, PAGES, PAYLOADS, Record
-from tests.security.typed import RAN, joined, keep_tests, name_things, speak
+from tests.security.typed import RAN, joined, keep_tests, name_things, name_views, speak
 
 __all__ = ["patience", "standin", "visitor"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -72,6 +72,7 @@ def typed(people: People, staging: Environment, standin: StandIn, adopted: Envir
     """A pipeline in which everything that people may write holds payloads."""
     places = Places()
     name_things(places)
+    name_views(places, people, staging)
     edit(staging, "rule", "Another")
     build = approved(people, staging)
     go_live(people, build, adopted, joined(places, "comment of a promotion", 500))
@@ -114,6 +115,7 @@ def about_people(world: World) -> Iterator[str]:
         for name in ("environment", "checklist", "adopt", "drift")[: 4 if slug[0] == "p" else 2]:
             yield reverse(f"promotion:{name}", args=[slug])
     yield reverse("environments:dashboard", args=["staging"])
+    yield reverse("environments:views", args=["staging"])
     for build in Build.objects.filter(environment=world.staging):
         for name in ("build", "coverage", "comment", "promote"):
             yield reverse(f"promotion:{name}", args=["staging", build.number])

@@ -13,10 +13,12 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import AuditEvent
+from accounts.roles import Role
 from environments.elastic import Connection
 from environments.funnels.services import make_funnel
 from environments.models import Cluster, Environment, Licence, LicenceUse
 from environments.recipes.services import save
+from environments.saved.services import save_view
 from promotion.batch_models import Batch, BatchItem
 from promotion.comments import add_comment
 from promotion.composing import compose_build
@@ -122,6 +124,7 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
     for number, name in enumerate(("one.example.com", "two.example.com")):
         save(people.admin, staging, sample(public_name=name), shown=number)
     funnel = make_funnel(people.qa, staging, "Purchase", ["page-view", "purchase-completed"])
+    view = save_view(people.qa, staging, "Mine", "range=30d", Role)
     sides = [staging.slug, adopted.slug]
     return {
         "-": [[]],
@@ -131,6 +134,7 @@ def lived(people: People, staging: Environment, adopted: Environment) -> dict[st
         "recipe": [[staging.slug, 1], [staging.slug, 2]],
         "tile": [[slug, "types"] for slug in sides],
         "funnel": [[staging.slug, funnel.pk]],
+        "view": [[staging.slug, view.pk]],
         "flows": [[slug, name] for slug in sides for name in ("flow", "segment")],
         "flow": [
             [slug, "flow", doc_id]

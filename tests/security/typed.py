@@ -7,7 +7,7 @@ from django.utils import timezone
 from accounts.audit import system_actor
 from accounts.roles import Role
 from accounts.services import create_user
-from environments.models import Cluster, Environment, Licence, LicenceUse
+from environments.models import Cluster, Environment, Licence, LicenceUse, SavedView
 from promotion.checklists import MOST_ITEMS, change_checklist
 from promotion.comments import add_comment
 from promotion.engine.workflow import MOST_EVENTS, WorkflowTest
@@ -69,6 +69,16 @@ def name_things(places: Places) -> None:
             password="a long enough phrase 7",
             first_name=first,
             last_name=last,
+        )
+
+
+def name_views(places: Places, people: People, environment: Environment) -> None:
+    """Save the administrator's views of an environment, called by each payload."""
+    assert people.admin.user is not None
+    for text in fitting(places, "view name", 80):
+        # Past the service, which takes no line break.
+        SavedView.objects.create(
+            environment=environment, owner=people.admin.user, name=text, query="range=7d"
         )
 
 

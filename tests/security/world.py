@@ -24,6 +24,9 @@ from environments.models import (
     Licence,
     LicenceUse,
     RecipeVersion,
+    SavedView,
+    Share,
+    Summary,
 )
 from environments.recipes import forms, generate
 from promotion.batch_models import Batch, BatchItem
@@ -183,6 +186,14 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         files=[list(pair) for pair in generate.files(answers).items()],
         made_by=person,
     )
+    # Somebody's, and shared with all; a summary is nobody else's to know of.
+    view = SavedView.objects.create(
+        environment=staging, owner=person, name=f"{mark} view", query="range=30d"
+    )
+    Share.objects.bulk_create(Share(view=view, role=role.value) for role in Role)
+    summary = Summary.objects.create(
+        user=person, environment=staging, view=view, site="https://console.example.com"
+    )
     return {
         "-": [],
         "csv": ["csv"],
@@ -193,6 +204,8 @@ def _pipeline(word: str, person: User) -> dict[str, Args]:
         "funnel": [staging.slug, funnel.pk],
         "flows": [staging.slug, "flow"],
         "tile": [staging.slug, "types"],
+        "view": [staging.slug, view.pk],
+        "summary": [staging.slug, summary.pk],
         "flow": [staging.slug, "flow", "f1"],
         "build": [staging.slug, 1],
         "document": [staging.slug, 1, "flow"],

@@ -9,6 +9,7 @@ from django_tasks_db.models import DBTaskResult
 
 from accounts.audit import Actor
 from environments.network.running import give_up_checks
+from environments.saved.summaries import pass_over
 from promotion.batches import give_up_batches
 from promotion.journal import conclude
 from promotion.models import Promotion, SuiteRun
@@ -45,5 +46,6 @@ def stop_what_waited(actor: Actor) -> dict[str, int]:
         "network checks": give_up_checks(),
         "smoke checks": give_up_smoke_checks(CUT),
         "tasks and mails": tasks,
+        "weekly summaries": pass_over(),
     }
     return {words: count for words, count in stopped.items() if count}

@@ -25,6 +25,7 @@ from environments.funnels.running import count_funnels, thin_out_funnels
 from environments.health.looks import look_at_health, thin_out
 from environments.licence_warnings import remind
 from environments.network.running import check_networks
+from environments.saved.summaries import send_summaries
 from environments.segments.keeping import keep_segment_sizes
 from promotion.drift import check_due
 from promotion.engine_looks import look_at_engines
@@ -48,6 +49,8 @@ ANCHOR_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
 # How often it is asked whether a licence ends, of which a mail tells once.
 REMIND_SECONDS = 3600.0
+# How often it is asked whether a weekly summary is due.
+SUMMARY_SECONDS = 60.0
 # How often network checks are looked for that wait; a person does too.
 NETWORK_SECONDS = 1.0
 # How long a task's row is kept after its end.
@@ -77,6 +80,7 @@ def acts() -> tuple[tuple[Callable[[], object], float], ...]:
         (anchor, ANCHOR_SECONDS),
         (clear_expired, TIDY_SECONDS),
         (remind, REMIND_SECONDS),
+        (send_summaries, SUMMARY_SECONDS),
     )
 
 

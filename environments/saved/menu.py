@@ -1,0 +1,53 @@
+"""The views that a dashboard offers, and which of them it shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.models import User
+from environments.dashboards.chosen import Chosen
+from environments.dashboards.ranges import CHOICES, CUSTOM
+from environments.models import Environment, SavedView
+from environments.saved.forms import SaveForm
+from environments.saved.services import chosen_of
+
+_FILTERS = {"source": "source", "type": "event type", "channel": "channel", "segment": "segment"}
+
+
+@dataclass(frozen=True)
+class Menu:
+    """A person's own views of an environment, those of others, and the one that is shown."""
+
+    own: Sequence[SavedView]
+    shared: Sequence[SavedView]
+    current: SavedView | None
+    form: SaveForm
+
+
+def views_of(user: User, environment: Environment) -> tuple[list[SavedView], list[SavedView]]:
+    """Return a person's own views of an environment, and those that others share with them."""
+    seen = SavedView.objects.visible_to(user).filter(environment=environment)
+    rows = list(seen.select_related("owner", "environment").prefetch_related("shares"))
+    return (
+        [one for one in rows if one.owner_id == user.pk],
+        [one for one in rows if one.owner_id != user.pk],
+    )
+
+
+def menu_of(user: User, environment: Environment, chosen: Chosen) -> Menu:
+    """Return what the menu of a dashboard holds; of equal views one's own is the one shown."""
+    own, shared = views_of(user, environment)
+    query = chosen.query()
+    current = next((one for one in [*own, *shared] if one.query == query), None)
+    form = SaveForm(initial={"query": query}, auto_id="id_view_%s")
+    return Menu(own, shared, current, form)
+
+
+def query_words(query: str) -> str:
+    """Return what a view shows in words, such as `7 days; source: web-shop`."""
+    chosen = chosen_of(query)
+    if chosen.key == CUSTOM:
+        days = f"{chosen.first} to {chosen.last}"
+    else:
+        days = next(choice.words for choice in CHOICES if choice.key == chosen.key)
+    filters = [f"{_FILTERS[name]}: {', '.join(values)}" for name, values in chosen.filters.items()]
+    return "; ".join([days, *filters])
