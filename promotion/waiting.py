@@ -37,7 +37,7 @@ _APART: Final = (Build.Kind.COMPOSED, Build.Kind.DRIFT)
 
 @dataclass(frozen=True)
 class Queue:
-    """The builds that wait for a verdict, each with `waits_since`; `more` says that others do."""
+    """The builds that wait for a verdict, each with `waits_since`; `more`: others do too."""
 
     builds: Sequence[Any]
     more: bool
@@ -92,11 +92,10 @@ def queue(user: User) -> Queue:
     newest = read.values("environment", "kind").annotate(last=Max("pk")).values("last")
     staged = Q(kind=Build.Kind.CAPTURE, pk__in=newest) | Q(kind__in=_CHOSEN)
     drifted = Exists(Drift.objects.filter(build=OuterRef("pk"), ended_at=None))
+    judged = Review.objects.filter(environment=OuterRef("environment"), content=OuterRef("content"))
     rows: QuerySet[Any] = Build.objects.filter(
         Q(staged, environment__kind="staging") | Q(drifted, kind=Build.Kind.DRIFT, pk__in=newest),
-        ~Exists(
-            Review.objects.filter(environment=OuterRef("environment"), content=OuterRef("content"))
-        ),
+        ~Exists(judged),
         environment__in=granted,
     )
     seen = environments_with(user, Verb.VIEW_BUILD)
