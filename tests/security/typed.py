@@ -74,6 +74,7 @@ def name_things(places: Places) -> None:
 
 def name_views(places: Places, people: People, environment: Environment) -> None:
     """Save the administrator's views of an environment, called by each payload."""
+    assert people.admin.user is not None
     for text in fitting(places, "view name", 80):
         # Past the service, which takes no line break.
         SavedView.objects.create(
