@@ -20,8 +20,10 @@ _GROUND, _INK, _SUBTLE, _LINE = "#ffffff", "#1c1917", "#57534e", "#e7e5e4"
 _BAR, _BEFORE = "#0e7490", "#a8a29e"
 _STEPS: Final = (1, 2, 5, 10)
 _LINES: Final = 4
-# From here on the number beside a bar is rounded; the alternative text has it whole.
-_EXACT: Final = 100_000
+# A bar that is so high has its number in it.
+_ROOM: Final = 30
+# From here on that is rounded; the alternative text has it whole.
+_EXACT: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,12 @@ def draw(bars: Sequence[Bar], unit: str) -> bytes:
             at = height(bar.before)
             wide = place * 0.4
             pen.rectangle(_scaled(middle - wide, at - 1, middle + wide, at + 1), fill=_BEFORE)
-        above = height(bar.value) - 4
-        if bar.before is not None and above - 20 < height(bar.before) < above + 4:
-            # The line would run through it.
-            above = height(bar.before) - 4
         words = f"{bar.value:,}" if bar.value < _EXACT else short(bar.value)
-        _write(pen, middle, above, words, 16, _INK, "ms")
+        if low - height(bar.value) >= _ROOM:
+            # At its foot, where the line of the week before is seldom.
+            _write(pen, middle, low - 8, words, 16, _GROUND, "ms", ground=_BAR)
+        else:
+            _write(pen, middle, height(bar.value) - 5, words, 16, _INK, "ms")
         _write(pen, middle, low + 8, bar.label, 16, _SUBTLE, "ma")
     _rule(pen, _LEFT, WIDTH - _RIGHT, low, _SUBTLE)
     _legend(pen, bars, unit)
@@ -127,9 +129,11 @@ def _write(
     size: int,
     colour: str,
     anchor: str,
+    *,
+    ground: str = _GROUND,
 ) -> None:
     font = ImageFont.load_default(size * SCALE)
-    # On a ground of its own, where a line of the axis is behind it.
+    # On its ground, where a line of the axis is behind it.
     pen.text(
         (across * SCALE, down * SCALE),
         words,
@@ -137,5 +141,5 @@ def _write(
         font=font,
         anchor=anchor,
         stroke_width=3 * SCALE,
-        stroke_fill=_GROUND,
+        stroke_fill=ground,
     )

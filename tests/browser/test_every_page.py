@@ -31,7 +31,13 @@ __all__ = ["batch", "lived", "patience", "ran", "standin", "suite", "talked", "v
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 # What is downloaded, or asked for by a script: nothing is drawn of it.
-FILES = {"promotion:receipt", "promotion:export-suite", "export-audit", "admin:jsi18n"}
+FILES = {
+    "environments:dashboard-export",
+    "promotion:receipt",
+    "promotion:export-suite",
+    "export-audit",
+    "admin:jsi18n",
+}
 # What machines ask for.
 FILES |= {"live", "ready", "metrics"}
 # It lets nobody in again, and there is none here: tests/browser/test_single_sign_on.py has them.
@@ -61,6 +67,7 @@ class World:
             "production": [["production"]],
             "recipe": [["staging", 1], ["staging", 2]],
             "funnel": [[one.environment.slug, one.pk] for one in Funnel.objects.all()],
+            "tile": [["staging", "types"]],
             "view": [["staging", one.pk] for one in SavedView.objects.all()],
             "flows": [["staging", name] for name in LISTED],
             "flow": [["staging", name, min(served(self.staging, name))] for name in LISTED],
