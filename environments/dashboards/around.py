@@ -17,6 +17,7 @@ from environments.small_groups import is_small
 LENGTHS: Final = (1, 7, 28)
 _SHORTEST: Final = timedelta(hours=1)
 _EXACT: Final = 40_000
+_ENOUGH: Final = 30
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,13 @@ class Line:
 
     @property
     def stands_out(self) -> bool:
-        """Whether it changed at least twice as much as it did the time before."""
+        """Whether it changed at least twice as much as it did the time before.
+
+        Of a few, one more or less is a large part: they are never pointed out.
+        """
         if self.change is None or self.usual is None:
+            return False
+        if not self.percent and max(self.before or 0, self.after or 0) < _ENOUGH:
             return False
         return abs(self.change) >= max(2 * abs(self.usual), 1.0)
 

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.dashboards.around import TooEarlyError, windows_of
+from environments.dashboards.around import Line, TooEarlyError, windows_of
 from environments.dashboards.chosen import MOST_VALUES, Chosen, chosen_from
 from environments.dashboards.figures import page_words
 from environments.dashboards.ranges import CHOICES, LONGEST_DAYS, Period, Unit, last_days
@@ -141,3 +141,12 @@ def test_the_spans_around_a_moment_are_as_long_as_one_another() -> None:
 )
 def test_a_page_is_named_without_what_may_be_a_persons(address: str, words: str) -> None:
     assert page_words(address) == words
+
+
+def test_only_a_change_that_is_larger_than_the_one_before_and_of_enough_is_pointed_out() -> None:
+    assert Line("Events", 100, 110, 140).stands_out
+    # As large as the time before; twice as large, but of a few.
+    assert not Line("Events", 100, 130, 160).stands_out
+    assert not Line("Events", 4, 4, 8).stands_out
+    assert Line("Failed events", 1.0, 1.1, 3.0, percent=True).stands_out
+    assert (Line("New", 0, 0, 50).change, Line("New", 0, 0, 50).stands_out) == (None, False)
