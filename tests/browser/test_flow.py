@@ -34,7 +34,8 @@ def test_a_node_of_the_picture_leads_to_its_settings_and_both_sides_scroll_toget
     page.goto(f"{live_server}/environment/{staging.slug}/configuration/flow/large")
     settle(page)
     before, after = page.locator(".tc-flow-wrap").all()
-    # What changed is where the picture begins, though it is far down.
+    # What changed is where the picture begins, though it is far down in it.
+    before.scroll_into_view_if_needed()
     expect(before.locator(".tc-flow-mark--changed").first).to_be_in_viewport()
     before.evaluate("frame => frame.scrollTo(120, 80)")
     place = "[it.scrollLeft, it.scrollTop]"
