@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -109,6 +110,8 @@ class World:
             "environments:connect-environments": [
                 f"?set=08x.{self.staging.tenant}&set=prod-08x.{self.staging.tenant}",
             ],
+            "environments:dashboard": ["", "?range=30d&whole", "?wall&whole"],
+            "environments:around": [f"?at={timezone.now() - timedelta(days=2):%Y-%m-%dT%H:%M}Z"],
             "environments:configuration": ["", "?kind=rule&state=off", "?q=nobody"],
             "environments:way": ["", f"?around=rule/{rule}"] if args == ["staging"] else [""],
         }
