@@ -183,8 +183,7 @@ def _not_theirs(summary: Summary) -> str:
 def _hand_over(summary: Summary, letter: Letter) -> None:
     pictures = [mail.Picture(PICTURE, letter.picture)] if letter.picture else []
     facts: dict[str, object] = {"letter": letter, "picture": PICTURE}
-    with timezone.override(zone_of(summary.user)):
-        mail.send_drawn(summary.user, "mail/summary", facts, pictures)
+    mail.send_drawn(summary.user, "mail/summary", facts, pictures)
 
 
 def _failed(summary: Summary, problem: str) -> None:
