@@ -1,6 +1,7 @@
 """Who does what is done again and again: of several workers one, and not before it is due."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -17,3 +18,8 @@ def take_on(model: type[models.Model], limit: datetime, **of: Any) -> bool:
     kept, made = rows.get_or_create(**of)
     due = rows.filter(pk=kept.pk, begun_at__lte=limit)
     return made or bool(due.update(begun_at=timezone.now()))
+
+
+def pause_after(tries: int, pauses: Sequence[timedelta]) -> timedelta:
+    """Return how long to wait after so many failures; the last pause holds for all later ones."""
+    return pauses[min(max(tries, 1), len(pauses)) - 1]

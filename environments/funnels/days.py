@@ -57,8 +57,3 @@ def _is_due(kept: Kept | None, day: date, now: datetime, zone: tzinfo) -> bool:
         return now - kept.counted_at >= FRESH
     # Once more after its end; then it stays.
     return now >= over > kept.counted_at
-
-
-def pause(tries: int) -> timedelta:
-    """Return how long a day rests that failed `tries` times."""
-    return PAUSES[min(max(tries, 1), len(PAUSES)) - 1]

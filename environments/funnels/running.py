@@ -10,7 +10,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from environments.due import take_on
+from environments.due import pause_after, take_on
 from environments.elastic import (
     Connection,
     ElasticError,
@@ -18,7 +18,7 @@ from environments.elastic import (
     Unauthorised,
     Unreachable,
 )
-from environments.funnels.days import HISTORY, Kept, due, pause
+from environments.funnels.days import HISTORY, PAUSES, Kept, due
 from environments.funnels.models import Funnel, FunnelDay, FunnelTurn
 from environments.funnels.reading import (
     OtherClusterError,
@@ -68,7 +68,7 @@ class _Turn:
     def end(self, *, failed: bool) -> None:
         """Let the next one count: at once, or after a rest where the cluster did not answer."""
         failures = self.failures + 1 if failed else 0
-        rest = _RESTS[min(failures, len(_RESTS)) - 1] if failed else timedelta(0)
+        rest = pause_after(failures, _RESTS) if failed else timedelta(0)
         self._put(begun_at=timezone.now() - _DEAD + rest, failures=failures)
 
     def _put(self, **values: object) -> bool:
@@ -171,7 +171,7 @@ def _keep_problem(turn: _Turn, funnel: Funnel, day: date, problem: str, *, of_da
     known = FunnelDay.objects.filter(funnel=funnel, day=day).first()
     tries = (known.tries if known is not None else 0) + of_day
     # Where the cluster as a whole did not answer, it rests itself.
-    retry_at = timezone.now() + (pause(tries) if of_day else timedelta(0))
+    retry_at = timezone.now() + (pause_after(tries, PAUSES) if of_day else timedelta(0))
     _keep(turn, funnel, day, problem=problem, tries=tries, retry_at=retry_at)
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from environments.due import pause_after
 from environments.funnels.counting import FunnelCount, OrderError
-from environments.funnels.days import HISTORY, Kept, due, limits, pause
+from environments.funnels.days import HISTORY, PAUSES, Kept, due, limits
 from tests.environments.funnels.second import Event, by_each_order, reached, visitors
 
 TYPES = st.sampled_from("abc")
@@ -63,10 +64,10 @@ def test_the_newest_days_come_first_and_each_is_counted_once_more_after_its_end(
 
 def test_a_day_that_failed_rests_longer_each_time() -> None:
     kept = {TODAY - timedelta(days=n): Kept(NOW) for n in range(HISTORY)}
-    kept[TODAY] = Kept(None, failed=True, retry_at=NOW + pause(1))
+    kept[TODAY] = Kept(None, failed=True, retry_at=NOW + pause_after(1, PAUSES))
     assert list(due(kept, NOW, UTC)) == []
-    assert list(due(kept, NOW + pause(1), UTC)) == [TODAY]
-    pauses = [pause(tries) for tries in range(1, 9)]
+    assert list(due(kept, NOW + pause_after(1, PAUSES), UTC)) == [TODAY]
+    pauses = [pause_after(tries, PAUSES) for tries in range(1, 9)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == timedelta(hours=1)
 
