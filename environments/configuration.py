@@ -4,7 +4,6 @@ Only what sentences and references need is asked for, so that most settings neve
 what comes is masked before anything is said of it. What was read is kept until anything is written.
 """
 
-import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from environments.documents import digest
 from environments.elastic import ElasticError, Refused, connect
 from environments.masking import masked
 from environments.models import Environment
+from environments.together import is_whole, together
 from environments.ways import Key
 from environments.words.configuration import BESIDES, KINDS, Configuration
 from environments.words.flows import FlowFacts, flow_facts
@@ -167,7 +167,7 @@ def _read(
         hits = answer.get("hits", {}).get("hits", ())
         documents[kind] = {hit["_id"]: masked(kind, hit.get("_source") or {}) for hit in hits}
         trouble = _trouble(label, answer, len(hits))
-        is_broken = is_broken or _is_broken(answer)
+        is_broken = is_broken or not is_whole(answer)
         if trouble and label:
             notes.append(trouble)
         elif not trouble and label:
@@ -228,15 +228,10 @@ def _search(
     environment: Environment, searches: Sequence[tuple[str, Mapping[str, Any]]]
 ) -> list[dict[str, Any]]:
     """Return the answers of searches in one request, each as (resource, body)."""
-    lines: list[object] = []
-    for resource, body in searches:
-        # An alias that is not there is an empty answer, not an error.
-        head = {"index": environment.naming.alias(resource), "ignore_unavailable": True}
-        lines += [head, body]
     answer = connect(environment.cluster).request(
         "POST",
         "/_msearch",
-        body="".join(f"{json.dumps(line)}\n" for line in lines),
+        body=together(environment.naming, searches),
         timeout=_SECONDS,
     )
     found: list[dict[str, Any]] = answer["responses"]
@@ -261,14 +256,9 @@ def _trouble(label: str, answer: Mapping[str, Any], read: int) -> str:
     if "error" in answer:
         kind = answer["error"].get("type", "no details")
         return f"{label} could not be read: the search engine refused ({kind})."
-    if _is_broken(answer):
+    if not is_whole(answer):
         return f"{label} could be read only in part. Open the page again in a moment."
     total = int(answer["hits"]["total"]["value"])
     if total > read:
         return f"{label}: the first {read:,} of {total:,} are shown and searched."
     return ""
-
-
-def _is_broken(answer: Mapping[str, Any]) -> bool:
-    failed = answer.get("timed_out") or answer.get("_shards", {}).get("failed")
-    return bool("error" in answer or failed)

@@ -42,6 +42,8 @@ class Figures:
     of_tests: int = 0
     first_event: datetime | None = None
     withheld: bool = False
+    # Whether the engine gave all that it was asked for.
+    is_whole: bool = True
 
     def tile(self, key: str) -> Tile | None:
         return next((tile for tile in self.tiles if tile.key == key), None)
@@ -87,6 +89,7 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
         of_tests=got.count("events", "tests") or 0,
         first_event=first,
         withheld=withheld,
+        is_whole=not got.notes,
     )
 
 

@@ -4,8 +4,6 @@ What Tracardi's own visitors need of the engine comes first: each search has its
 page's run two at a time, and no more than `AT_ONCE` pages of one process ask one cluster at once.
 """
 
-import hashlib
-import json
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,8 +25,10 @@ from environments.dashboards.queries import (
     searches,
 )
 from environments.dashboards.ranges import Period
+from environments.documents import digest
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
+from environments.together import together
 
 AT_ONCE: Final = 2
 # What was counted is shown again for so long; the fields of a mapping change with an upgrade alone.
@@ -83,8 +83,7 @@ def in_turn(environment: Environment) -> Iterator[None]:
 def _key(environment: Environment, *parts: str) -> str:
     # Another address, tenant or version is another environment.
     facts = [environment.pk, environment.cluster_id, environment.cluster.url]
-    text = json.dumps([*facts, environment.tenant, environment.version, environment.kind, *parts])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest([*facts, environment.tenant, environment.version, environment.kind, *parts])
 
 
 def kept_figures(environment: Environment, chosen: Chosen, period: Period) -> Figures | None:
@@ -115,7 +114,7 @@ def figures_of(environment: Environment, chosen: Chosen, period: Period) -> Figu
         if kept := kept_figures(environment, chosen, period):
             return kept
         counted = _count(environment, chosen, period)
-    if not counted.notes or all(tile.state in {"", "empty", "lacking"} for tile in counted.tiles):
+    if counted.is_whole:
         caches["figures"].set(_figures_key(environment, chosen, period), counted, FRESH_SECONDS)
     return counted
 
@@ -139,17 +138,12 @@ def search_all(
     Raises:
         ElasticError: no answer came.
     """
-    lines: list[object] = []
-    for resource, search in wanted.values():
-        # An alias that is not there yet is an empty answer, not an error.
-        head = {"index": environment.naming.alias(resource), "ignore_unavailable": True}
-        lines += [head, search.to_dict()]
-    body = "".join(f"{json.dumps(line)}\n" for line in lines)
+    asked = ((resource, search.to_dict()) for resource, search in wanted.values())
     answer = connect(environment.cluster).request(
         "POST",
         "/_msearch",
         params={"max_concurrent_searches": "2"},
-        body=body,
+        body=together(environment.naming, asked),
         timeout=_REQUEST_SECONDS,
     )
     return dict(zip(wanted, answer["responses"], strict=True))

@@ -1,6 +1,5 @@
 """The event types that a form of funnels offers: those that are kept, or came of late."""
 
-import json
 from typing import Any, Final
 
 from elasticsearch_dsl import Search
@@ -10,6 +9,7 @@ from environments.flowgraph import shown
 from environments.funnels.models import LONGEST_STEP
 from environments.funnels.reading import TIME, TYPE
 from environments.models import Environment
+from environments.together import together
 
 # A list that a person looks through; any other type may be typed.
 MOST_OFFERED: Final = 500
@@ -31,11 +31,8 @@ def event_types(environment: Environment) -> list[str]:
         .filter("range", **{TIME: {"gte": f"now-{DAYS}d/d"}})
     )
     came.aggs.bucket("types", "terms", field=TYPE, size=MOST_OFFERED)
-    lines: list[object] = []
-    for resource, search in (("event-management", kept), ("event", came)):
-        head = {"index": environment.naming.alias(resource), "ignore_unavailable": True}
-        lines += [head, search.to_dict()]
-    body = "".join(f"{json.dumps(line)}\n" for line in lines)
+    asked = (("event-management", kept.to_dict()), ("event", came.to_dict()))
+    body = together(environment.naming, asked)
     connection = connect(environment.cluster)
     answer = connection.request("POST", "/_msearch", body=body, timeout=_REQUEST_SECONDS)
     managed, seen = answer["responses"]

@@ -4,7 +4,6 @@ Four requests a cluster and four an environment. Nothing is written, and no docu
 engine.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from environments.health.facts import (
 from environments.mappings import fixed
 from environments.models import Cluster
 from environments.naming import Naming
+from environments.together import is_whole, together
 
 # One look at an environment, its cluster included; and one request.
 LOOK_SECONDS: Final = 10.0
@@ -292,15 +292,12 @@ def _traffic(asker: Asker, naming: Naming) -> Traffic:
         },
         "aggs": {"events": {"cardinality": {"field": "event_id"}}},
     }
-    lines: list[object] = []
-    for resource, search in (("event", events), ("console-log", logs)):
-        lines += [{"index": naming.alias(resource), "ignore_unavailable": True}, search]
-    body = "".join(f"{json.dumps(line)}\n" for line in lines)
+    body = together(naming, (("event", events), ("console-log", logs)))
     event, log = asker.ask("POST", "/_msearch", body=body)["responses"]
     logged = None
-    if _is_whole(log):
+    if is_whole(log):
         logged = int(log.get("aggregations", {}).get("events", {}).get("value", 0))
-    if not _is_whole(event):
+    if not is_whole(event):
         return Traffic(logged=logged)
     # Without any index the engine leaves the aggregations out.
     found = event.get("aggregations")
@@ -314,7 +311,3 @@ def _traffic(asker: Asker, naming: Naming) -> Traffic:
         failed=int(found["day"]["failed"]["doc_count"]),
         logged=logged,
     )
-
-
-def _is_whole(answer: Mapping[str, Any]) -> bool:
-    return "error" not in answer and not answer["timed_out"] and not answer["_shards"]["failed"]

@@ -1,6 +1,5 @@
 """Keeps once a day how many profiles each segment of an environment holds."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -10,10 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 from elasticsearch_dsl import Search
 
-from environments.due import take_on
+from environments.due import pause_after, take_on
 from environments.elastic import ElasticError, connect
 from environments.flowgraph import shown
 from environments.models import Environment, SegmentLook, SegmentSize
+from environments.together import together
 from environments.visible import visible
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ def keep_segment_sizes() -> int:
         if look is not None and look.day == today:
             continue
         tries = look.tries if look is not None else 0
-        pause = _PAUSES[min(tries, len(_PAUSES)) - 1] if tries else _LEAST_PAUSE
+        pause = pause_after(tries, _PAUSES) if tries else _LEAST_PAUSE
         if take_on(SegmentLook, timezone.now() - pause, environment=environment):
             kept += _look(environment)
     return kept
@@ -111,12 +111,8 @@ def read_sizes(environment: Environment) -> dict[str, tuple[str, int]]:
     names = Search().extra(
         size=_MOST_NAMES, _source=["name", "machine_name"], timeout=f"{_SEARCH_SECONDS}s"
     )
-    lines: list[object] = []
-    for resource, search in (("profile", sizes), ("segment", names)):
-        # An alias that is not there yet is an empty answer, not an error.
-        head = {"index": environment.naming.alias(resource), "ignore_unavailable": True}
-        lines += [head, search.to_dict()]
-    body = "".join(f"{json.dumps(line)}\n" for line in lines)
+    asked = (("profile", sizes.to_dict()), ("segment", names.to_dict()))
+    body = together(environment.naming, asked)
     connection = connect(environment.cluster)
     answer = connection.request("POST", "/_msearch", body=body, timeout=_REQUEST_SECONDS)
     counted, named = answer["responses"]
