@@ -37,6 +37,42 @@ def trouble(label: str, answer: Answer) -> str:
     return ""
 
 
+def total_of(answer: Answer) -> int | None:
+    """Return how many documents a search found; None where it failed."""
+    return None if "error" in answer else int(answer["hits"]["total"]["value"])
+
+
+def found_in(answer: Answer) -> Answer:
+    """Return a search's aggregations: none without an index, or where it failed."""
+    aggregations: Answer = answer.get("aggregations", {})
+    return aggregations
+
+
+def count_of(answer: Answer, key: str) -> int | None:
+    """Return how many documents one filter left, or how many values differ; None if it failed."""
+    if "error" in answer:
+        return None
+    part = found_in(answer).get(key, {})
+    return int(part.get("doc_count", part.get("value", 0)) or 0)
+
+
+def buckets_of(answer: Answer, key: str) -> Sequence[Answer]:
+    """Return the buckets of an aggregation, none where it is not there."""
+    found: Sequence[Answer] = found_in(answer).get(key, {}).get("buckets", ())
+    return found
+
+
+def names_in(answer: Answer) -> dict[str, str]:
+    """Return what the documents that a search found are called, by their ids."""
+    hits = answer.get("hits", {}).get("hits", ())
+    return {hit["_id"]: str(hit["_source"].get("name") or hit["_id"]) for hit in hits}
+
+
+def share_of(part: int | None, whole: int | None) -> float | None:
+    """Return a percentage; None where either is not known, or there is nothing."""
+    return 100 * part / whole if whole and part is not None else None
+
+
 class Answers:
     """The answers by what they are for; one that failed counts nothing."""
 
@@ -52,7 +88,7 @@ class Answers:
         return list(dict.fromkeys(words for words in self._troubles.values() if words))
 
     def failed(self, name: str) -> bool:
-        return name not in self._answers or "error" in self._answers[name]
+        return "error" in self._of(name)
 
     def state(self, name: str) -> State:
         if self.failed(name):
@@ -60,36 +96,27 @@ class Answers:
         return State.PARTIAL if self._troubles[name] else State.WHOLE
 
     def total(self, name: str) -> int | None:
-        if self.failed(name):
-            return None
-        return int(self._answers[name]["hits"]["total"]["value"])
-
-    def has_index(self, name: str) -> bool:
-        return not self.failed(name) and self._answers[name]["_shards"]["total"] > 0
+        return total_of(self._of(name))
 
     def found(self, name: str) -> Answer:
-        """Return the aggregations: none without an index."""
-        if self.failed(name):
-            return {}
-        aggregations: Answer = self._answers[name].get("aggregations", {})
-        return aggregations
+        return found_in(self._of(name))
 
     def count(self, name: str, key: str) -> int | None:
-        """Return how many documents one filter left, or how many values differ."""
-        if self.failed(name):
-            return None
-        part = self.found(name).get(key, {})
-        return int(part.get("doc_count", part.get("value", 0)) or 0)
+        return count_of(self._of(name), key)
 
     def buckets(self, name: str, key: str) -> Sequence[Answer]:
-        found: Sequence[Answer] = self.found(name).get(key, {}).get("buckets", ())
-        return found
+        return buckets_of(self._of(name), key)
+
+    def names(self, name: str) -> dict[str, str]:
+        return names_in(self._of(name))
 
     def documents(self, name: str) -> Sequence[Answer]:
-        if self.failed(name):
-            return ()
-        hits: Sequence[Answer] = self._answers[name]["hits"]["hits"]
+        hits: Sequence[Answer] = self._of(name).get("hits", {}).get("hits", ())
         return hits
+
+    def _of(self, name: str) -> Answer:
+        # What was not asked for is not known either.
+        return self._answers.get(name, {"error": {}})
 
 
 def without(tile: Tile, got: Answers, name: str) -> Tile:

@@ -4,19 +4,35 @@ changes anyway. Nothing here says why."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from elasticsearch_dsl import Q, Search
+from elasticsearch_dsl import Search
 
-from environments.dashboards.queries import EVENT_FIELDS, SEARCH_SECONDS, TIME, TOP
+from environments.dashboards.answers import (
+    Answer,
+    buckets_of,
+    count_of,
+    names_in,
+    share_of,
+    total_of,
+)
+from environments.dashboards.queries import (
+    EVENT_FIELDS,
+    TOP,
+    counting,
+    distinct,
+    failed,
+    naming,
+)
 from environments.dashboards.reading import in_turn, lacking, search_all
+from environments.dashboards.tiles import change_of
 from environments.models import Environment
 from environments.small_groups import is_small
+from environments.together import is_whole
 
 # How many days on each side; whole weeks have the same weekdays.
 LENGTHS: Final = (1, 7, 28)
 _SHORTEST: Final = timedelta(hours=1)
-_EXACT: Final = 40_000
 _ENOUGH: Final = 30
 
 
@@ -41,12 +57,12 @@ class Line:
     @property
     def change(self) -> float | None:
         """From before to after: percent, or percentage points."""
-        return _change(self.before, self.after, self.percent)
+        return change_of(self.before, self.after, percent=self.percent)
 
     @property
     def usual(self) -> float | None:
         """How much it changed from the span before that, when nothing went live between them."""
-        return _change(self.earlier, self.before, self.percent)
+        return change_of(self.earlier, self.before, percent=self.percent)
 
     @property
     def stands_out(self) -> bool:
@@ -59,14 +75,6 @@ class Line:
         if not self.percent and max(self.before or 0, self.after or 0) < _ENOUGH:
             return False
         return abs(self.change) >= max(2 * abs(self.usual), 1.0)
-
-
-def _change(first: float | None, then: float | None, percent: bool) -> float | None:
-    if first is None or then is None:
-        return None
-    if percent:
-        return then - first
-    return 100 * (then - first) / first if first else None
 
 
 @dataclass(frozen=True)
@@ -129,20 +137,16 @@ def around(environment: Environment, at: datetime, days: int, now: datetime) -> 
     with in_turn(environment):
         missing = lacking(environment)
         wanted = {str(n): ("event", _search(w, missing)) for n, w in enumerate(windows)}
-        wanted["flow_names"] = (
-            "flow",
-            Search().extra(size=500, _source=["name"], timeout=f"{SEARCH_SECONDS}s"),
-        )
+        wanted["flow_names"] = ("flow", naming())
         answers = search_all(environment, wanted)
     found = [answers[str(number)] for number in range(3)]
-    hits = answers["flow_names"].get("hits", {}).get("hits", ())
-    names = {hit["_id"]: str(hit["_source"].get("name") or hit["_id"]) for hit in hits}
+    names = names_in(answers["flow_names"])
     notes = []
     if any("error" in one for one in found):
         notes.append("The search engine refused to count a part: it is left out here.")
-    if any(one.get("timed_out") or one.get("_shards", {}).get("failed") for one in found):
+    if any("error" not in one and not is_whole(one) for one in found):
         notes.append("A part of the data gave no answer in time, so figures may be too low.")
-    visitors = [_value(one, "visitors") for one in found]
+    visitors = [count_of(one, "visitors") for one in found]
     withheld = any(count is not None and is_small(count) for count in visitors[1:])
     return Around(
         at,
@@ -156,16 +160,10 @@ def around(environment: Environment, at: datetime, days: int, now: datetime) -> 
 
 
 def _search(window: Window, missing: frozenset[str]) -> Search:
-    limits = {"gte": window.start.isoformat(), "lt": window.end.isoformat()}
-    search = (
-        Search()
-        .extra(size=0, track_total_hits=True, timeout=f"{SEARCH_SECONDS}s")
-        .filter("range", **{TIME: limits})
-    )
-    failed = Q("term", metadata__error=True) | Q("term", metadata__status="error")
-    search.aggs.bucket("failed", "filter", filter=failed)
+    search = counting(window.start, window.end)
+    search.aggs.bucket("failed", "filter", filter=failed())
     for name, field in (("visitors", "profile.id"), ("sessions", "session.id")):
-        search.aggs.metric(name, "cardinality", field=field, precision_threshold=_EXACT)
+        search.aggs.bucket(name, distinct(field))
     for name in ("types", "flows"):
         if name not in missing:
             # More than are shown: one that came lately may be far down in the span before.
@@ -173,43 +171,27 @@ def _search(window: Window, missing: frozenset[str]) -> Search:
     return search
 
 
-def _total(answer: Mapping[str, Any]) -> int | None:
-    return None if "error" in answer else int(answer["hits"]["total"]["value"])
-
-
-def _value(answer: Mapping[str, Any], name: str) -> int | None:
-    if "error" in answer:
-        return None
-    part = answer.get("aggregations", {}).get(name, {})
-    return int(part.get("value", part.get("doc_count", 0)) or 0)
-
-
 def _line(label: str, values: Sequence[float | None], *, percent: bool = False) -> Line:
     earlier, before, after = values
     return Line(label, earlier, before, after, percent)
 
 
-def _totals(found: Sequence[Mapping[str, Any]]) -> tuple[Line, ...]:
-    def share(answer: Mapping[str, Any]) -> float | None:
-        whole, failed = _total(answer), _value(answer, "failed")
-        return 100 * failed / whole if whole and failed is not None else None
-
+def _totals(found: Sequence[Answer]) -> tuple[Line, ...]:
     return (
-        _line("Events", [_total(one) for one in found]),
-        _line("Visitors", [_value(one, "visitors") for one in found]),
-        _line("Sessions with an event", [_value(one, "sessions") for one in found]),
-        _line("Failed events", [share(one) for one in found], percent=True),
+        _line("Events", [total_of(one) for one in found]),
+        _line("Visitors", [count_of(one, "visitors") for one in found]),
+        _line("Sessions with an event", [count_of(one, "sessions") for one in found]),
+        _line(
+            "Failed events",
+            [share_of(count_of(one, "failed"), total_of(one)) for one in found],
+            percent=True,
+        ),
     )
 
 
-def _listed(
-    found: Sequence[Mapping[str, Any]], name: str, words: Mapping[str, str]
-) -> tuple[Line, ...]:
+def _listed(found: Sequence[Answer], name: str, words: Mapping[str, str]) -> tuple[Line, ...]:
     counts: list[dict[str, int]] = [
-        {
-            str(bucket["key"]): bucket["doc_count"]
-            for bucket in one.get("aggregations", {}).get(name, {}).get("buckets", ())
-        }
+        {str(bucket["key"]): bucket["doc_count"] for bucket in buckets_of(one, name)}
         for one in found
     ]
     keys = sorted(

@@ -52,8 +52,8 @@ class Figures:
 def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -> Figures:
     """Return what the answers to `searches(ask)` say; `asked` has the resource of each."""
     got = Answers(ask, answers, asked)
-    sources = _names(got.documents("source_names"))
-    flows = _names(got.documents("flow_names"))
+    sources = got.names("source_names")
+    flows = got.names("flow_names")
     segments = {
         str(hit["_source"].get("machine_name") or hit["_id"]): str(
             hit["_source"].get("name") or hit["_id"]
@@ -91,10 +91,6 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
         withheld=withheld,
         is_whole=not got.notes,
     )
-
-
-def _names(hits: Sequence[Answer]) -> dict[str, str]:
-    return {hit["_id"]: str(hit["_source"].get("name") or hit["_id"]) for hit in hits}
 
 
 def _moment(value: float | None) -> datetime | None:

@@ -25,7 +25,7 @@ _MOST_OFFERED: Final = 100
 _MOST_NAMED: Final = 500
 MOST_SEGMENTS: Final = 200
 # Below this a distinct count is as good as exact; each costs 8 bytes and a half.
-_EXACT: Final = 40_000
+EXACT: Final = 40_000
 # Counting the visitors of one row asks only whether they are few.
 _EXACT_IN_ROW: Final = 1_000
 # What each search needs, by the resource: a field that a mapping lacks leaves its part out.
@@ -75,7 +75,8 @@ def _within(start: datetime, end: datetime) -> Q:
     return Q("range", **{TIME: {"gte": start.isoformat(), "lt": end.isoformat()}})
 
 
-def _counting(start: datetime | None = None, end: datetime | None = None) -> Search:
+def counting(start: datetime | None = None, end: datetime | None = None) -> Search:
+    """Return a search that counts, from `start` until before `end` where they are given."""
     search = Search().extra(size=0, track_total_hits=True, timeout=f"{SEARCH_SECONDS}s")
     return search if start is None or end is None else search.filter(_within(start, end))
 
@@ -89,7 +90,8 @@ def _chosen(search: Search, ask: Ask, *names: str) -> Search:
     return search
 
 
-def _failed() -> Q:
+def failed() -> Q:
+    """Return the query of events that failed."""
     # The flag and the status of one event may be written by different parts of Tracardi.
     return Q("term", metadata__error=True) | Q("term", metadata__status="error")
 
@@ -108,17 +110,18 @@ def _terms(field: str, size: int = TOP) -> Any:
     return A("terms", field=field, size=size, shard_size=max(size, _SHARD_TOP))
 
 
-def _distinct(field: str, exact: int) -> Any:
+def distinct(field: str, exact: int = EXACT) -> Any:
+    """Return the aggregation that counts different values, as good as exactly up to `exact`."""
     return A("cardinality", field=field, precision_threshold=exact)
 
 
 def _totals(ask: Ask, period: Period) -> Search:
     """Events of a period: how many, of how many visitors, and when."""
-    search = _chosen(_counting(period.start, period.until), ask, "source", "type", "channel")
-    search.aggs.bucket("failed", "filter", filter=_failed())
-    search.aggs.bucket("visitors", _distinct("profile.id", _EXACT))
+    search = _chosen(counting(period.start, period.until), ask, "source", "type", "channel")
+    search.aggs.bucket("failed", "filter", filter=failed())
+    search.aggs.bucket("visitors", distinct("profile.id"))
     if ask.visits_by_events:
-        search.aggs.bucket("sessions", _distinct("session.id", _EXACT))
+        search.aggs.bucket("sessions", distinct("session.id"))
     search.aggs.bucket("over_time", _over_time(period))
     return search
 
@@ -126,10 +129,10 @@ def _totals(ask: Ask, period: Period) -> Search:
 def _events(ask: Ask) -> Search:
     """Events by type, over time too, and how many of them workflow tests sent."""
     period = ask.period
-    search = _chosen(_counting(period.start, period.until), ask, "source", "type", "channel")
+    search = _chosen(counting(period.start, period.until), ask, "source", "type", "channel")
     search.aggs.bucket("tests", "filter", filter=Q("prefix", session__id=TEST_MARK))
     types = search.aggs.bucket("types", _terms("type"))
-    types.bucket("failed", "filter", filter=_failed())
+    types.bucket("failed", "filter", filter=failed())
     types.bucket("over_time", _over_time(period))
     return search
 
@@ -137,46 +140,46 @@ def _events(ask: Ask) -> Search:
 def _work(ask: Ask) -> Search:
     """Events by where they came from and what they set off, with those that failed."""
     period = ask.period
-    search = _chosen(_counting(period.start, period.until), ask, "source", "type", "channel")
+    search = _chosen(counting(period.start, period.until), ask, "source", "type", "channel")
     for name in ("sources", "flows", "rules", "destinations"):
         if name not in ask.lacking:
             search.aggs.bucket(name, _terms(EVENT_FIELDS[name])).bucket(
-                "failed", "filter", filter=_failed()
+                "failed", "filter", filter=failed()
             )
-    failed = search.aggs.bucket("failed", "filter", filter=_failed())
-    failed.bucket("sources", _terms("source.id")).bucket("types", _terms("type", 3))
+    bad = search.aggs.bucket("failed", "filter", filter=failed())
+    bad.bucket("sources", _terms("source.id")).bucket("types", _terms("type", 3))
     return search
 
 
 def _pages(ask: Ask) -> Search:
     """Events by page, with how many visitors saw it."""
     period = ask.period
-    search = _chosen(_counting(period.start, period.until), ask, "source", "type", "channel")
+    search = _chosen(counting(period.start, period.until), ask, "source", "type", "channel")
     if "pages" not in ask.lacking:
         pages = search.aggs.bucket("pages", _terms(EVENT_FIELDS["pages"], 2 * TOP))
-        pages.bucket("visitors", _distinct("profile.id", _EXACT_IN_ROW))
+        pages.bucket("visitors", distinct("profile.id", _EXACT_IN_ROW))
     return search
 
 
 def _visits(ask: Ask, period: Period, *, whole: bool) -> Search:
     """Sessions, by what they tell of the device, the country and the campaign where `whole`."""
     names = ("source", "type", "channel") if ask.visits_by_events else ("channel",)
-    search = _chosen(_counting(period.start, period.until), ask, *names)
+    search = _chosen(counting(period.start, period.until), ask, *names)
     if not whole:
         return search
     for name, field in VISIT_FIELDS.items():
         if name in ask.lacking:
             continue
         row = search.aggs.bucket(name, _terms(field, 2 * TOP))
-        row.bucket("visitors", _distinct("profile.id", _EXACT_IN_ROW))
+        row.bucket("visitors", distinct("profile.id", _EXACT_IN_ROW))
         if ask.visits_by_events:
-            row.bucket("sessions", _distinct("session.id", _EXACT_IN_ROW))
+            row.bucket("sessions", distinct("session.id", _EXACT_IN_ROW))
     return search
 
 
 def _profiles(ask: Ask) -> Search:
     """Profiles: how many were made in each period, and how many each segment has now."""
-    search = _counting()
+    search = counting()
     if ask.chosen.segment:
         search = search.filter("term", segments=ask.chosen.segment)
     before = ask.period.before()
@@ -189,7 +192,7 @@ def _profiles(ask: Ask) -> Search:
 
 def _offers(ask: Ask) -> Search:
     """What the filters offer: all that there is in those days, whatever is chosen."""
-    search = _counting(ask.period.start, ask.period.until)
+    search = counting(ask.period.start, ask.period.until)
     for name in ("types", "sources", "channels"):
         if name not in ask.lacking:
             search.aggs.bucket(name, _terms(EVENT_FIELDS[name], _MOST_OFFERED))
@@ -203,8 +206,10 @@ def _reach() -> Search:
     return search
 
 
-def _names() -> Search:
-    return Search().extra(size=_MOST_NAMED, _source=["name"], timeout=f"{SEARCH_SECONDS}s")
+def naming(*fields: str) -> Search:
+    """Return the search for what documents are called, and for further fields of theirs."""
+    source = ["name", *fields]
+    return Search().extra(size=_MOST_NAMED, _source=source, timeout=f"{SEARCH_SECONDS}s")
 
 
 def searches(ask: Ask) -> Mapping[str, tuple[str, Search]]:
@@ -220,14 +225,9 @@ def searches(ask: Ask) -> Mapping[str, tuple[str, Search]]:
         "pages": ("event", _pages(ask)),
         "offers": ("event", _offers(ask)),
         "reach": ("event", _reach()),
-        "source_names": ("event-source", _names()),
-        "flow_names": ("flow", _names()),
-        "segment_names": (
-            "segment",
-            Search().extra(
-                size=_MOST_NAMED, _source=["name", "machine_name"], timeout=f"{SEARCH_SECONDS}s"
-            ),
-        ),
+        "source_names": ("event-source", naming()),
+        "flow_names": ("flow", naming()),
+        "segment_names": ("segment", naming("machine_name")),
         "profiles": ("profile", _profiles(ask)),
     }
     if not ask.visits_by_events:
@@ -237,8 +237,7 @@ def searches(ask: Ask) -> Mapping[str, tuple[str, Search]]:
 
 def of_segment(segment: str, most: int) -> Search:
     """Return the search for the ids of a segment's members: at least one more than `most`."""
-    search = Search().extra(size=0, track_total_hits=True, timeout=f"{SEARCH_SECONDS}s")
-    search = search.filter("term", segments=segment)
+    search = counting().filter("term", segments=segment)
     # Of a profile that took others in, `ids` has theirs too: their events keep them.
     search.aggs.bucket("ids", "terms", field="ids", size=most + 1)
     return search

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from environments.dashboards.answers import Answers
+from environments.dashboards.answers import Answers, share_of
 from environments.dashboards.tiles import Stat
 
 
@@ -36,8 +36,7 @@ def stats(got: Answers, first: datetime | None) -> tuple[Stat, ...]:
         return None if whole is None or part is None else max(0, whole - part)
 
     def share(name: str) -> float | None:
-        whole, failed = got.total(name), got.count(name, "failed")
-        return 100 * failed / whole if whole and failed is not None else None
+        return share_of(got.count(name, "failed"), got.total(name))
 
     return (
         Stat("events", "Events", total, total_before, "all that was tracked", more_is="good"),

@@ -33,6 +33,18 @@ class Kind(StrEnum):
     LIST = "list"
 
 
+def change_of(before: float | None, after: float | None, *, percent: bool) -> float | None:
+    """Return by how many percent a figure changed, or by how many points where it is `percent`.
+
+    It is None where either is not known, and where there was nothing before.
+    """
+    if before is None or after is None:
+        return None
+    if percent:
+        return after - before
+    return 100 * (after - before) / before if before else None
+
+
 @dataclass(frozen=True)
 class Stat:
     """One figure. `value` and `before` are None where they could not be counted.
@@ -52,11 +64,7 @@ class Stat:
     @property
     def change(self) -> float | None:
         """By how much it changed: percent of what was before, or percentage points."""
-        if self.value is None or self.before is None:
-            return None
-        if self.percent:
-            return self.value - self.before
-        return 100 * (self.value - self.before) / self.before if self.before else None
+        return change_of(self.before, self.value, percent=self.percent)
 
     @property
     def tone(self) -> str:
