@@ -7,7 +7,6 @@ warm is what the console itself counted a moment ago: that is `kept`.
 """
 
 import argparse
-import json
 import secrets
 import sys
 import time
@@ -17,10 +16,7 @@ from functools import partial
 from statistics import median
 from typing import Any, Final, TypeAlias
 
-from benchmarks.promotion import BenchmarkError, Parser, console, engine, number, say
-from devtools.demo.children import Stopped, stop_on_signals
-from devtools.demo.state import DemoError
-from devtools.elasticsearch.node import NodeError
+from benchmarks.promotion import BenchmarkError, Parser, console, engine, number, say, tell
 
 Act: TypeAlias = Callable[[], None]
 EVENTS: Final = 5_000_000
@@ -137,7 +133,7 @@ def _interleaved(ways: Mapping[str, tuple[Act, Act]], times: int) -> dict[str, d
     }
 
 
-def table(found: Mapping[str, Any]) -> str:
+def table(found: dict[str, Any]) -> str:
     """Return the figures for people; in brackets the least and the most."""
     counts = ", ".join(f"{count:,} {name}s" for name, count in found["documents"].items())
     lines = [f"{counts}.", "", f"| seconds | {' | '.join(found['ranges'])} |"]
@@ -164,17 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--times", type=number(1, 100), default=5)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options: argparse.Namespace = parser.parse_args(arguments)
-    stop_on_signals()
-    try:
-        found = measure(options.events, options.times)
-    except (BenchmarkError, DemoError, NodeError) as error:
-        say(str(error))
-        return 1
-    except Stopped:
-        say("Stopped.")
-        return 1
-    sys.stdout.write(f"{json.dumps(found) if options.json else table(found)}\n")
-    return 0
+    return tell(lambda: measure(options.events, options.times), table, as_json=options.json)
 
 
 if __name__ == "__main__":

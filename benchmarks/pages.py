@@ -9,7 +9,6 @@ hundred.
 """
 
 import argparse
-import json
 import math
 import secrets
 import sys
@@ -20,10 +19,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.data import LARGEST, SMALLEST, Configuration
-from benchmarks.promotion import BenchmarkError, Parser, console, engine, number, say
-from devtools.demo.children import Stopped, stop_on_signals
-from devtools.demo.state import DemoError
-from devtools.elasticsearch.node import NodeError
+from benchmarks.promotion import Parser, console, engine, number, say, tell
 
 DOCUMENTS: Final = 20_000
 WANTED_SECONDS: Final = 0.3
@@ -205,17 +201,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--times", type=number(1, 1000), default=40)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options: argparse.Namespace = parser.parse_args(arguments)
-    stop_on_signals()
-    try:
-        found = measure(options.builds, options.tenants, options.documents, options.times)
-    except (BenchmarkError, DemoError, NodeError) as error:
-        say(str(error))
-        return 1
-    except Stopped:
-        say("Stopped.")
-        return 1
-    sys.stdout.write(f"{json.dumps(found) if options.json else table(found)}\n")
-    return 0
+    return tell(
+        lambda: measure(options.builds, options.tenants, options.documents, options.times),
+        table,
+        as_json=options.json,
+    )
 
 
 if __name__ == "__main__":

@@ -146,6 +146,26 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"{self.prog}: error: {message}\n")
 
 
+def tell(
+    measure: Callable[[], dict[str, Any]],
+    table: Callable[[dict[str, Any]], str],
+    *,
+    as_json: bool,
+) -> int:
+    """Measure, print a table or one JSON object, and return the exit code."""
+    stop_on_signals()
+    try:
+        found = measure()
+    except (BenchmarkError, DemoError, NodeError) as error:
+        say(str(error))
+        return 1
+    except Stopped:
+        say("Stopped.")
+        return 1
+    sys.stdout.write(f"{json.dumps(found) if as_json else table(found)}\n")
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print the results: tables, or one JSON object."""
     parser = Parser(prog="python -m benchmarks.promotion", description=__doc__)

@@ -7,7 +7,6 @@ changed document, the check for drift, and the home page, which shows ten pipeli
 """
 
 import argparse
-import json
 import os
 import secrets
 import sys
@@ -16,10 +15,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.data import Configuration
-from benchmarks.promotion import BenchmarkError, Parser, console, engine, number, say
-from devtools.demo.children import Stopped, stop_on_signals
-from devtools.demo.state import DemoError
-from devtools.elasticsearch.node import NodeError
+from benchmarks.promotion import BenchmarkError, Parser, console, engine, number, say, tell
 
 DOCUMENTS: Final = 400
 # The engine allows a thousand shards a node, which is for nodes with less memory.
@@ -118,17 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=number(1, 100), default=3)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options: argparse.Namespace = parser.parse_args(arguments)
-    stop_on_signals()
-    try:
-        found = measure(options.tenants, options.repeats)
-    except (BenchmarkError, DemoError, NodeError) as error:
-        say(str(error))
-        return 1
-    except Stopped:
-        say("Stopped.")
-        return 1
-    sys.stdout.write(f"{json.dumps(found) if options.json else table(found)}\n")
-    return 0
+    return tell(lambda: measure(options.tenants, options.repeats), table, as_json=options.json)
 
 
 if __name__ == "__main__":
