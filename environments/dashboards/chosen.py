@@ -11,7 +11,12 @@ from environments.dashboards.ranges import CHOICES, CUSTOM, DEFAULT, Period, bet
 # So many values of one filter, and so long each: more is nobody's choice.
 MOST_VALUES: Final = 20
 LONGEST_VALUE: Final = 200
-FILTERS: Final = ("source", "type", "channel", "segment")
+LABELS: Final = {
+    "source": "Source",
+    "type": "Event type",
+    "channel": "Channel",
+    "segment": "Segment",
+}
 _ALONE: Final = ("segment",)
 
 

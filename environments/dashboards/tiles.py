@@ -1,7 +1,7 @@
 """What a dashboard is made of: figures that stand alone, and tiles of a chart and a table. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -30,7 +30,6 @@ class Kind(StrEnum):
     STACK = "stack"
     BARS = "bars"
     FUNNEL = "funnel"
-    LIST = "list"
 
 
 def change_of(before: float | None, after: float | None, *, percent: bool) -> float | None:
@@ -114,7 +113,7 @@ class Tile:
     help: str = ""
     state: State = State.WHOLE
     note: str = ""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def has_chart(self) -> bool:

@@ -18,7 +18,7 @@ from accounts.roles import Verb
 from accounts.spreadsheets import cell
 from accounts.web import console_page, show, signed_in
 from environments.dashboards.around import LENGTHS, TooEarlyError, around
-from environments.dashboards.chosen import Chosen, chosen_from
+from environments.dashboards.chosen import LABELS, Chosen, chosen_from
 from environments.dashboards.figures import Figures
 from environments.dashboards.kept import tiles_of
 from environments.dashboards.marks import Marker, markers
@@ -30,12 +30,6 @@ from environments.models import Environment
 from environments.saved.menu import menu_of
 from environments.web import environment_for
 
-_LABELS: Final = {
-    "source": "Source",
-    "type": "Event type",
-    "channel": "Channel",
-    "segment": "Segment",
-}
 # How often a dashboard on a wall is counted again.
 WALL_SECONDS: Final = 60
 
@@ -177,7 +171,7 @@ def _marks(environment: Environment, period: Period, user: User) -> list[Mark]:
 
 def _filters(chosen: Chosen, counted: Figures) -> list[FilterChoice]:
     filters = []
-    for name, label in _LABELS.items():
+    for name, label in LABELS.items():
         picked = chosen.filters.get(name, ())
         offered = dict(counted.offers.get(name, ()))
         # What was chosen stays on offer, though nothing of it may be there.
@@ -190,7 +184,7 @@ def _filters(chosen: Chosen, counted: Figures) -> list[FilterChoice]:
 def _chips(chosen: Chosen, counted: Figures) -> list[Chip]:
     return [
         Chip(
-            _LABELS[name],
+            LABELS[name],
             dict(counted.offers.get(name, ())).get(value, value),
             chosen.without(name, value),
         )

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.models import User
-from environments.dashboards.chosen import Chosen
+from environments.dashboards.chosen import LABELS, Chosen
 from environments.dashboards.ranges import CHOICES, CUSTOM
 from environments.models import Environment, SavedView
 from environments.saved.forms import SaveForm
 from environments.saved.services import chosen_of
-
-_FILTERS = {"source": "source", "type": "event type", "channel": "channel", "segment": "segment"}
 
 
 @dataclass(frozen=True)
@@ -49,5 +47,7 @@ def query_words(query: str) -> str:
         days = f"{chosen.first} to {chosen.last}"
     else:
         days = next(choice.words for choice in CHOICES if choice.key == chosen.key)
-    filters = [f"{_FILTERS[name]}: {', '.join(values)}" for name, values in chosen.filters.items()]
+    filters = [
+        f"{LABELS[name].lower()}: {', '.join(values)}" for name, values in chosen.filters.items()
+    ]
     return "; ".join([days, *filters])
