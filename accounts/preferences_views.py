@@ -15,7 +15,7 @@ from accounts.authorising import NotAllowedError
 from accounts.preferences import choose_time_zone, set_tour
 from accounts.time_zones import UnknownZoneError, is_known, offered, own_name
 from accounts.tour import CLOSED
-from accounts.web import console_page, show, signed_in
+from accounts.web import console_page, not_allowed, show, signed_in
 
 
 class TimeZoneForm(forms.Form):
@@ -58,7 +58,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
         except UnknownZoneError as error:
             form.add_error("time_zone", str(error))
         except NotAllowedError as error:
-            return _refused(request, error)
+            return not_allowed(request, error)
         else:
             messages.success(request, f"Saved. Times are shown in {name or own_name()}.")
             return HttpResponseRedirect(request.path)
@@ -85,7 +85,7 @@ def tour(request: HttpRequest) -> HttpResponse:
     try:
         set_tour(request_actor(request), is_over=not again)
     except NotAllowedError as error:
-        return _refused(request, error)
+        return not_allowed(request, error)
     if again:
         return HttpResponseRedirect(reverse("admin:index"))
     if getattr(request, "htmx", False):
@@ -95,8 +95,3 @@ def tour(request: HttpRequest) -> HttpResponse:
     # An address of ours alone: a form elsewhere must not lead on to another site.
     ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())
     return HttpResponseRedirect(back if ours else reverse("admin:index"))
-
-
-def _refused(request: HttpRequest, error: NotAllowedError) -> HttpResponse:
-    words = str(error)
-    return show(request, "console/refused.html", "Not allowed", status=403, message=words)

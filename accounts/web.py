@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.utils.http import urlencode
 
 from accounts.audit import record, request_actor
+from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent, User
 from accounts.policy import Verdict
 
@@ -64,7 +65,16 @@ def forbidden(request: HttpRequest, verdict: Verdict, action: str, obj: Any = No
     """Say why a page is not for this person, and record the attempt."""
     refused = AuditEvent.Outcome.REFUSED
     record(request_actor(request), action, obj, outcome=refused, reason=verdict.reason)
-    return show(request, "console/refused.html", "Not allowed", status=403, message=verdict.reason)
+    return _refused(request, verdict.reason)
+
+
+def not_allowed(request: HttpRequest, error: NotAllowedError) -> HttpResponse:
+    """Say why an act was refused; the service that refused it has recorded the attempt."""
+    return _refused(request, str(error))
+
+
+def _refused(request: HttpRequest, words: str) -> HttpResponse:
+    return show(request, "console/refused.html", "Not allowed", status=403, message=words)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from accounts.authorising import NotAllowedError
 from accounts.confirming import confirm_first
 from accounts.roles import Verb
-from accounts.web import show
+from accounts.web import not_allowed
 from environments.web import environment_for
 from promotion.engine.errors import PromotionError
 from promotion.models import Build
@@ -28,7 +28,7 @@ def done(
         with confirm_first(request, again or url) as asked:
             words = act()
     except NotAllowedError as error:
-        return show(request, "console/refused.html", "Not allowed", status=403, message=str(error))
+        return not_allowed(request, error)
     except PromotionError as error:
         messages.error(request, str(error))
     else:

@@ -15,7 +15,7 @@ from accounts.audit import request_actor
 from accounts.authorising import NotAllowedError
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show, signed_in
+from accounts.web import console_page, forbidden, not_allowed, show, signed_in
 from environments.elastic import ElasticError
 from environments.funnels.days import HISTORY
 from environments.funnels.figures import explained, funnel_figures
@@ -124,7 +124,7 @@ def remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         try:
             remove_funnel(request_actor(request), funnel)
         except NotAllowedError as error:
-            return _not_allowed(request, error)
+            return not_allowed(request, error)
         except FunnelError as error:
             messages.error(request, str(error))
         else:
@@ -147,10 +147,6 @@ def _refused(
     return None if verdict else forbidden(request, verdict, action, obj)
 
 
-def _not_allowed(request: HttpRequest, error: NotAllowedError) -> HttpResponse:
-    return show(request, "console/refused.html", "Not allowed", status=403, message=str(error))
-
-
 def _answer(
     request: HttpRequest,
     environment: Environment,
@@ -165,7 +161,7 @@ def _answer(
             messages.success(request, act())
             return HttpResponseRedirect(_home(environment))
         except NotAllowedError as error:
-            return _not_allowed(request, error)
+            return not_allowed(request, error)
         except FunnelError as error:
             form.add_error(None, str(error))
     offered, problem = [], ""

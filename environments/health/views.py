@@ -16,7 +16,7 @@ from accounts.authorising import NotAllowedError
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, show, signed_in
+from accounts.web import console_page, not_allowed, show, signed_in
 from environments.health.figures import (
     DEFAULT_SPAN,
     MEASURES,
@@ -126,7 +126,7 @@ def look(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         look_now(request_actor(request), environment)
     except NotAllowedError as error:
-        return show(request, "console/refused.html", "Not allowed", status=403, message=str(error))
+        return not_allowed(request, error)
     except TooSoonError as error:
         messages.warning(request, str(error))
     else:

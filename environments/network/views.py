@@ -15,7 +15,7 @@ from accounts.audit import request_actor
 from accounts.authorising import NotAllowedError
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, listing, show, signed_in
+from accounts.web import console_page, forbidden, listing, not_allowed, show, signed_in
 from environments.models import Environment, NetworkRun, ProbeConsent
 from environments.network.facts import State
 from environments.network.models import url_of
@@ -164,7 +164,7 @@ def _done(request: HttpRequest, environment: Environment, act: Callable[[], str]
     try:
         words = act()
     except NotAllowedError as error:
-        return show(request, "console/refused.html", "Not allowed", status=403, message=str(error))
+        return not_allowed(request, error)
     except NetworkRefused as error:
         messages.error(request, str(error))
     else:

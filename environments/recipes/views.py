@@ -9,7 +9,7 @@ from accounts.audit import request_actor
 from accounts.authorising import NotAllowedError
 from accounts.policy import may
 from accounts.roles import Verb
-from accounts.web import FilterForm, console_page, forbidden, paged, show, signed_in
+from accounts.web import FilterForm, console_page, forbidden, not_allowed, paged, show, signed_in
 from environments.models import Environment, RecipeVersion
 from environments.recipes.changes import changes
 from environments.recipes.forms import RecipeForm
@@ -46,9 +46,7 @@ def recipes(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             made, is_new = save(request_actor(request), shown, form.answers, shown=number)
         except NotAllowedError as error:
-            return show(
-                request, "console/refused.html", "Not allowed", status=403, message=str(error)
-            )
+            return not_allowed(request, error)
         except RecipeError as error:
             problem = str(error)
             # What was typed stays on the page; sent again, it stands on what is shown there.
@@ -110,7 +108,7 @@ def download_recipe(request: HttpRequest, slug: str, number: int) -> HttpRespons
     try:
         hand_out(request_actor(request), version, path)
     except NotAllowedError as error:
-        return show(request, "console/refused.html", "Not allowed", status=403, message=str(error))
+        return not_allowed(request, error)
     except RecipeError as error:
         raise Http404 from error
     if path:

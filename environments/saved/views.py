@@ -15,7 +15,7 @@ from accounts.authorising import NotAllowedError
 from accounts.models import User
 from accounts.policy import Verdict, may
 from accounts.roles import Verb
-from accounts.web import console_page, forbidden, show, signed_in
+from accounts.web import console_page, forbidden, not_allowed, show, signed_in
 from environments.models import Environment, Pin, SavedView, Summary
 from environments.saved.forms import SaveForm, SummaryForm, ViewForm, role_words
 from environments.saved.menu import query_words, views_of
@@ -133,7 +133,7 @@ def save(request: HttpRequest, slug: str) -> HttpResponse:
             replace=form.cleaned_data["replace"],
         )
     except NotAllowedError as error:
-        return _refusal(request, error)
+        return not_allowed(request, error)
     except NameTakenError as error:
         return _page(
             request, environment, status=400, saving=form, taken=error.view, problem=str(error)
@@ -157,7 +157,7 @@ def change(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         if complete:
             change_view(actor, view, form.cleaned_data["name"], form.shared())
     except NotAllowedError as error:
-        return _refusal(request, error)
+        return not_allowed(request, error)
     except SavedError as error:
         form.add_error("name", str(error))
     if form.errors:
@@ -274,7 +274,7 @@ def _done(
     try:
         act()
     except NotAllowedError as error:
-        return _refusal(request, error)
+        return not_allowed(request, error)
     except SavedError as error:
         messages.error(request, str(error))
     else:
@@ -284,7 +284,3 @@ def _done(
 
 def _back(environment: Environment) -> HttpResponse:
     return HttpResponseRedirect(reverse("environments:views", args=[environment.slug]))
-
-
-def _refusal(request: HttpRequest, error: NotAllowedError) -> HttpResponse:
-    return show(request, "console/refused.html", "Not allowed", status=403, message=str(error))
