@@ -21,7 +21,8 @@ EVENTS_A_SESSION: Final = 6
 _SESSIONS_A_PROFILE: Final = 4
 _BULK: Final = 5_000
 _AT_ONCE: Final = 2
-READ: Final = ("event", "session", "profile", "event-source", "flow", "segment")
+READ: Final = ("event", "session", "profile", "event-source", "flow", "segment", "destination")
+_DESTINATIONS: Final = 12
 _TYPES: Final = (
     *("page-view", "product-viewed", "basket-item-added", "order-placed", "sign-up"),
     *(f"event-type-{number}" for number in range(15)),
@@ -51,6 +52,16 @@ def fill(connection: Connection, naming: Naming, events: int, now: datetime) -> 
             settings = {**shapes[name]["settings"], "index.refresh_interval": "-1"}
             body = {**shapes[name], "settings": settings, "aliases": {naming.alias(name): {}}}
             connection.request("PUT", f"/{index}", body=body)
+    for number in range(_DESTINATIONS):
+        source = {
+            "name": f"Destination {number}",
+            "enabled": True,
+            "on_profile_change_only": False,
+            "event_type": {"id": _TYPES[number]},
+            "source": {"id": _SOURCES[number % len(_SOURCES)]},
+        }
+        path = f"/{naming.concrete('destination')}/_doc/dest-{number}"
+        connection.request("PUT", path, body=source)
     counts: dict[str, int] = {}
     rest = _lines(naming, events, now, counts)
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.db import transaction
 
-from accounts.audit import command_actor, system_actor
+from accounts.audit import Actor, command_actor, system_actor
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services import create_user, grant
@@ -21,6 +21,7 @@ from devtools.demo.removal import demo_cluster, names_of, remove_marked
 from devtools.demo.state import DemoError, Marker, Say, State, timed
 from environments.catalogue import catalogue_for
 from environments.elastic import Connection, ElasticError, connect
+from environments.funnels.services import make_funnel
 from environments.models import Cluster, Environment
 from environments.naming import Naming, Side
 from promotion.engine.errors import PromotionError
@@ -30,6 +31,8 @@ from promotion.suites import take_tests
 from promotion.writer import ClusterWriter
 
 SUITE = "Web shop"
+FUNNEL = "From a look to an order"
+FUNNEL_STEPS = ("product-viewed", "basket-item-added", "order-placed")
 ACCOUNTS = {"admin": Role.ADMINISTRATOR, "qa": Role.QA, "marketing": Role.MARKETING}
 
 
@@ -139,7 +142,7 @@ def _console(state: State, cluster: Cluster, uuid: str, tenant: str) -> Demo:
         cluster.uuid = uuid
         cluster.save()
         facts = {"cluster": cluster, "version": shop.VERSION, "tenant": tenant}
-        production, _ = Environment.objects.get_or_create(
+        production, is_new = Environment.objects.get_or_create(
             slug="production",
             defaults={**facts, "name": "Production", "kind": Side.PRODUCTION.value},
         )
@@ -154,14 +157,20 @@ def _console(state: State, cluster: Cluster, uuid: str, tenant: str) -> Demo:
         )
         passwords = _accounts(state, {"qa": [staging, production], "marketing": [production]})
         _suite(staging)
+        if is_new:
+            # Later it is its users': what they remove does not come back.
+            make_funnel(_qa(), production, FUNNEL, FUNNEL_STEPS)
     return Demo(staging, production, passwords)
 
 
 def _suite(staging: Environment) -> None:
     """Make the shop's suite of workflow tests, unless there was ever one."""
     if not Suite.objects.filter(environment=staging).exists():
-        qa = command_actor(User.objects.get(username="qa"))
-        take_tests(qa, staging, SUITE, read_folder(Path(__file__).parent / "suite"))
+        take_tests(_qa(), staging, SUITE, read_folder(Path(__file__).parent / "suite"))
+
+
+def _qa() -> Actor:
+    return command_actor(User.objects.get(username="qa"))
 
 
 def _accounts(state: State, granted: dict[str, list[Environment]]) -> dict[str, str]:

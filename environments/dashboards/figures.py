@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from environments.dashboards.answers import Answer, Answers, without
+from environments.dashboards.destinations import destinations
 from environments.dashboards.over_time import gaps, over_time
 from environments.dashboards.queries import TOP, Ask
 from environments.dashboards.stats import stats
@@ -75,7 +76,7 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
         _visits(got, "countries", "Countries", "Country"),
         _listed(got, "flows", "Flows that ran", "Flow", flows, ""),
         _listed(got, "rules", "Rules that applied", "Rule", {}, ""),
-        _listed(got, "destinations", "Destinations that were served", "Destination", {}, ""),
+        destinations(got),
         _errors(got, sources),
     )
     if withheld:
@@ -89,7 +90,7 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
         of_tests=got.count("events", "tests") or 0,
         first_event=first,
         withheld=withheld,
-        is_whole=not got.notes,
+        is_whole=not got.notes and ask.destinations is not None,
     )
 
 

@@ -24,10 +24,15 @@ _SHARD_TOP: Final = 200
 _MOST_OFFERED: Final = 100
 _MOST_NAMED: Final = 500
 MOST_SEGMENTS: Final = 200
+MOST_DESTINATIONS: Final = 50
 # Below this a distinct count is as good as exact; each costs 8 bytes and a half.
 EXACT: Final = 40_000
-# Counting the visitors of one row asks only whether they are few.
-_EXACT_IN_ROW: Final = 1_000
+# So high for a row, not for its exactness alone: the engine tells visitors apart by their place in
+# the index's own list, which is four times as fast as by their ids, only where that takes less
+# than a quarter of the room that this asks for (measured on 7.17).
+_EXACT_IN_ROW: Final = 10_000
+# Rows whose visitors are counted cost by the row: so many of a shard are enough for twenty.
+_SHARD_ROWS: Final = 40
 # What each search needs, by the resource: a field that a mapping lacks leaves its part out.
 EVENT_FIELDS: Final = {
     "types": "type",
@@ -49,16 +54,37 @@ _FILTERED: Final = {"source": "source.id", "type": "type", "channel": "metadata.
 
 
 @dataclass(frozen=True)
+class Destination:
+    """Where Tracardi sends events of a `type` to, from any source where `source` is empty.
+
+    Without a type it sends a profile on when that changes.
+    """
+
+    id: str
+    name: str
+    type: str
+    source: str
+    has_condition: bool
+
+
+@dataclass(frozen=True)
 class Ask:
     """What is counted. `profiles` are the ids of a segment's members, where one is chosen.
 
-    `lacking` are the names out of the three tables of fields that cannot be counted.
+    `lacking` are the names out of the three tables of fields that cannot be counted;
+    `destinations` is None where they could not be read.
     """
 
     chosen: Chosen
     period: Period
     lacking: frozenset[str] = frozenset()
     profiles: Sequence[str] | None = None
+    destinations: Sequence[Destination] | None = ()
+
+    @property
+    def counted_destinations(self) -> Sequence[Destination]:
+        """The destinations whose events are counted."""
+        return [one for one in self.destinations or () if one.type][:MOST_DESTINATIONS]
 
     @property
     def visits_by_events(self) -> bool:
@@ -106,8 +132,8 @@ def _over_time(period: Period) -> Any:
     )
 
 
-def _terms(field: str, size: int = TOP) -> Any:
-    return A("terms", field=field, size=size, shard_size=max(size, _SHARD_TOP))
+def _terms(field: str, size: int = TOP, of_shard: int = _SHARD_TOP) -> Any:
+    return A("terms", field=field, size=size, shard_size=max(size, of_shard))
 
 
 def distinct(field: str, exact: int = EXACT) -> Any:
@@ -141,11 +167,17 @@ def _work(ask: Ask) -> Search:
     """Events by where they came from and what they set off, with those that failed."""
     period = ask.period
     search = _chosen(counting(period.start, period.until), ask, "source", "type", "channel")
-    for name in ("sources", "flows", "rules", "destinations"):
+    for name in ("sources", "flows", "rules"):
         if name not in ask.lacking:
             search.aggs.bucket(name, _terms(EVENT_FIELDS[name])).bucket(
                 "failed", "filter", filter=failed()
             )
+    if types := sorted({one.type for one in ask.counted_destinations}):
+        # Half as dear as a filter for each destination (benchmarks/README.md).
+        due = search.aggs.bucket("due", "terms", field="type", include=types, size=len(types))
+        due.bucket("sources", "terms", field="source.id", size=_MOST_OFFERED)
+    if "destinations" not in ask.lacking:
+        search.aggs.bucket("noted", _terms(EVENT_FIELDS["destinations"], MOST_DESTINATIONS))
     bad = search.aggs.bucket("failed", "filter", filter=failed())
     bad.bucket("sources", _terms("source.id")).bucket("types", _terms("type", 3))
     return search
@@ -156,7 +188,7 @@ def _pages(ask: Ask) -> Search:
     period = ask.period
     search = _chosen(counting(period.start, period.until), ask, "source", "type", "channel")
     if "pages" not in ask.lacking:
-        pages = search.aggs.bucket("pages", _terms(EVENT_FIELDS["pages"], 2 * TOP))
+        pages = search.aggs.bucket("pages", _terms(EVENT_FIELDS["pages"], 2 * TOP, _SHARD_ROWS))
         pages.bucket("visitors", distinct("profile.id", _EXACT_IN_ROW))
     return search
 
@@ -170,7 +202,7 @@ def _visits(ask: Ask, period: Period, *, whole: bool) -> Search:
     for name, field in VISIT_FIELDS.items():
         if name in ask.lacking:
             continue
-        row = search.aggs.bucket(name, _terms(field, 2 * TOP))
+        row = search.aggs.bucket(name, _terms(field, 2 * TOP, _SHARD_ROWS))
         row.bucket("visitors", distinct("profile.id", _EXACT_IN_ROW))
         if ask.visits_by_events:
             row.bucket("sessions", distinct("session.id", _EXACT_IN_ROW))
@@ -210,6 +242,11 @@ def naming(*fields: str) -> Search:
     """Return the search for what documents are called, and for further fields of theirs."""
     source = ["name", *fields]
     return Search().extra(size=_MOST_NAMED, _source=source, timeout=f"{SEARCH_SECONDS}s")
+
+
+def destinations() -> Search:
+    """Return the search for all destinations, with what decides which events they take."""
+    return naming("enabled", "on_profile_change_only", "event_type", "source", "condition")
 
 
 def searches(ask: Ask) -> Mapping[str, tuple[str, Search]]:

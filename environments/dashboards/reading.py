@@ -15,12 +15,15 @@ from django.core.cache import caches
 from elasticsearch_dsl import Search
 
 from environments.dashboards.chosen import Chosen
+from environments.dashboards.destinations import destinations_of
 from environments.dashboards.figures import Figures, figures
 from environments.dashboards.queries import (
     EVENT_FIELDS,
     PROFILE_FIELDS,
     VISIT_FIELDS,
     Ask,
+    Destination,
+    destinations,
     of_segment,
     searches,
 )
@@ -121,7 +124,8 @@ def figures_of(environment: Environment, chosen: Chosen, period: Period) -> Figu
 
 def _count(environment: Environment, chosen: Chosen, period: Period) -> Figures:
     profiles = _members(environment, chosen.segment) if chosen.segment else None
-    ask = Ask(chosen, period, lacking(environment), profiles)
+    known = _destinations(environment)
+    ask = Ask(chosen, period, lacking(environment), profiles, known)
     wanted = searches(ask)
     answers = search_all(environment, wanted)
     if all("error" in answers[name] for name in ("events", "totals", "visits", "profiles")):
@@ -176,6 +180,18 @@ def lacking(environment: Environment) -> frozenset[str]:
 def _counts(caps: Mapping[str, Any], field: str) -> bool:
     kinds = caps.get("fields", {}).get(field, {})
     return bool(kinds) and all(kind.get("aggregatable") for kind in kinds.values())
+
+
+def _destinations(environment: Environment) -> list[Destination] | None:
+    """Return where events are sent on to, as it is now or was a moment ago; None if untold."""
+    key = _key(environment, "destinations")
+    kept: list[Destination] | None = caches["figures"].get(key)
+    if kept is None:
+        wanted = {"all": ("destination", destinations())}
+        kept = destinations_of(search_all(environment, wanted)["all"])
+        if kept is not None:
+            caches["figures"].set(key, kept, FRESH_SECONDS)
+    return kept
 
 
 def _members(environment: Environment, segment: str) -> Sequence[str]:

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from accounts.audit import system_actor
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
 from devtools.demo import job
 from devtools.demo.removal import demo_cluster, names_of, remove_demo
-from devtools.demo.setup import Demo, set_up
+from devtools.demo.setup import FUNNEL_STEPS, Demo, set_up
 from devtools.demo.state import DemoError, Marker, State
 from environments.elastic import Connection
+from environments.funnels.models import Funnel
+from environments.funnels.services import remove_funnel
 from environments.models import Cluster, Environment
 from promotion.writer import ClusterWriter
 
@@ -131,6 +134,9 @@ def test_a_second_set_up_keeps_everything(
     wanted = list(marker.indices[:20])
     uuids = {name: s.uuid for name, s in ClusterWriter(connection).states(wanted).items()}
     Cluster.objects.update(url="http://127.0.0.1:1")
+    funnel = Funnel.objects.get(environment=first.production)
+    assert tuple(funnel.steps) == FUNNEL_STEPS
+    remove_funnel(system_actor(), funnel)
 
     second = make(state, elasticsearch_url, tenant)
     assert second.passwords == first.passwords
@@ -139,6 +145,8 @@ def test_a_second_set_up_keeps_everything(
     # An own Elasticsearch has another port at each start.
     assert Cluster.objects.get().url == elasticsearch_url
     assert Environment.objects.count() == 2
+    # What its users removed does not come back.
+    assert not Funnel.objects.exists()
     qa, marketing = User.objects.get(username="qa"), User.objects.get(username="marketing")
     assert may(qa, Verb.REVIEW, first.staging)
     assert may(marketing, Verb.VIEW_DASHBOARD, first.production)

@@ -16,8 +16,29 @@ from environments.naming import Naming, Side
 from tests.data import load
 
 VERSION = "0.8.1"
-READ = ("event", "profile", "session", "event-source", "flow", "segment")
+READ = ("event", "profile", "session", "event-source", "flow", "segment", "destination")
 Source = dict[str, Any]
+
+
+def destination(name: str, kind: str, source: str = "", **facts: Any) -> Source:
+    """Return a destination's document, as far as a dashboard reads it."""
+    return {
+        "name": name,
+        "enabled": True,
+        "on_profile_change_only": False,
+        "event_type": {"id": kind, "name": kind},
+        "source": {"id": source, "name": source},
+        "condition": "",
+        **facts,
+    }
+
+
+DESTINATIONS: Final = {
+    "dest-orders": destination("Orders", "order-placed", "src-web-shop"),
+    "dest-views": destination("Views", "page-view", condition="event@properties.a EXISTS"),
+    "dest-off": destination("Off", "page-view", enabled=False),
+    "dest-crm": destination("Customers", "", on_profile_change_only=True),
+}
 
 
 def naming_of(tenant: str) -> Naming:
@@ -81,6 +102,8 @@ class Shop:
     @staticmethod
     def _named() -> Iterator[Document]:
         yield Document("event-source", None, "src-web-shop", {"name": "Web shop"})
+        for key, source in DESTINATIONS.items():
+            yield Document("destination", None, key, source)
 
     def remove(self) -> None:
         path = f"/{','.join(self._indices)}"

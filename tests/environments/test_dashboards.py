@@ -26,6 +26,7 @@ from tests.environments.dashboards import (
     VERSION,
     Shop,
     counted,
+    destination,
     environment,
     failed,
     make_indices,
@@ -167,6 +168,11 @@ def test_each_figure_is_what_the_raw_documents_say(
         names.get(key, key): count
         for key, count in counted(bad, lambda one: one["source"]["id"]).items()
     }
+    orders = [one for one in events if one["type"] == "order-placed"]
+    assert rows(found, "destinations") == {
+        "Views": (counted(events, lambda one: one["type"]).get("page-view", 0), 0),
+        "Orders": (sum(one["source"]["id"] == "src-web-shop" for one in orders), 0),
+    }
     # What tells of visitors, without groups of fewer than five.
     asked = events if by_events else visits
     for tile, key in TOLD_OF_VISITORS.items():
@@ -244,6 +250,47 @@ def test_what_workflow_tests_left_is_told_apart(empty: Environment) -> None:
     event(engine, empty, NOW + timedelta(minutes=1))
     found, _ = look(empty)
     assert (found.total, found.of_tests) == (4, 2)
+
+
+def test_what_was_sent_on_is_told_as_far_as_tracardi_noted_it(empty: Environment) -> None:
+    engine, index = connect(empty.cluster), empty.naming.concrete("destination")
+    for number in range(12):
+        path, name = f"/{index}/_doc/d{number:02}", f"Destination {number:02}"
+        engine.request("PUT", path, body=destination(name, "sign-up" if number else "page-view"))
+    path = f"/{index}/_doc/crm"
+    engine.request("PUT", path, body=destination("CRM", "", on_profile_change_only=True))
+    engine.request("PUT", f"/{index}/_doc/odd", body={"name": "Odd", "enabled": True})
+    engine.request("POST", f"/{index}/_refresh")
+    metadata = {"time": {"insert": (NOW - timedelta(hours=1)).isoformat()}, "status": "processed"}
+    for sent in (["d00"], ["Destination 00", "gone"], []):
+        facts = {**metadata, "processed_by": {"third_party": sent}}
+        for number in range(5):
+            event(engine, empty, NOW, metadata=facts, profile={"id": f"p{number}"})
+    found, _ = look(empty)
+    tile = found.tile("destinations")
+    assert tile is not None
+    told = rows(found, "destinations")
+    assert (len(told), told["Destination 00"]) == (10, (15, 10))
+    assert tile.notes == (
+        "Sent when a profile changes, which is not counted: CRM, Odd.",
+        "3 more with fewer events are not shown.",
+    )
+
+
+def test_destinations_that_cannot_be_read_take_nothing_else_with_them(empty: Environment) -> None:
+    engine, index = connect(empty.cluster), empty.naming.concrete("destination")
+    event(engine, empty, NOW - timedelta(hours=1), profile={"id": None})
+    window = "index.max_result_window"
+    engine.request("PUT", f"/{index}/_settings", body={window: 10})
+    found, _ = look(empty)
+    tile = found.tile("destinations")
+    assert tile is not None
+    assert (tile.state, found.total, found.is_whole) == (State.FAILED, 1, False)
+    engine.request("PUT", f"/{index}/_settings", body={window: None})
+    again, _ = look(empty)
+    tile = again.tile("destinations")
+    assert tile is not None
+    assert (tile.state, again.is_whole) == (State.EMPTY, True)
 
 
 def test_an_environment_without_events_has_none_and_no_error(empty: Environment) -> None:
