@@ -1,12 +1,16 @@
 """The engine's answers to a dashboard's searches, whole or not. Pure: no Django, no I/O."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from environments.dashboards.queries import Ask
 from environments.dashboards.tiles import State, Tile, changed
+from environments.small_groups import may_be_small
 
 Answer = Mapping[str, Any]
+# What was not answered is not known: it counts nothing.
+UNANSWERED: Final[Answer] = {"error": {}}
 FAILED: Final = "It could not be counted. What the search engine said stands above."
 LABELS: Final = {
     "event": "Events",
@@ -62,6 +66,12 @@ def buckets_of(answer: Answer, key: str) -> Sequence[Answer]:
     return found
 
 
+def first_of(answer: Answer) -> datetime | None:
+    """Return when the first event was, as the answer to `reach()` says."""
+    value = found_in(answer).get("first", {}).get("value")
+    return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+
+
 def names_in(answer: Answer) -> dict[str, str]:
     """Return what the documents that a search found are called, by their ids."""
     hits = answer.get("hits", {}).get("hits", ())
@@ -90,6 +100,10 @@ class Answers:
     def failed(self, name: str) -> bool:
         return "error" in self._of(name)
 
+    def is_short(self, name: str) -> bool:
+        """Answer whether a search counted less than there is; one that was not asked did not."""
+        return bool(self._troubles.get(name))
+
     def state(self, name: str) -> State:
         if self.failed(name):
             return State.FAILED
@@ -107,6 +121,13 @@ class Answers:
     def buckets(self, name: str, key: str) -> Sequence[Answer]:
         return buckets_of(self._of(name), key)
 
+    def may_be_few(self, name: str) -> bool:
+        """Answer whether a search's events may be of too few visitors to be broken down."""
+        return may_be_small(self.count(name, "visitors"), self.total(name))
+
+    def first(self) -> datetime | None:
+        return first_of(self._of("reach"))
+
     def names(self, name: str) -> dict[str, str]:
         return names_in(self._of(name))
 
@@ -116,7 +137,7 @@ class Answers:
 
     def _of(self, name: str) -> Answer:
         # What was not asked for is not known either.
-        return self._answers.get(name, {"error": {}})
+        return self._answers.get(name, UNANSWERED)
 
 
 def without(tile: Tile, got: Answers, name: str) -> Tile:

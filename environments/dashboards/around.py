@@ -9,9 +9,12 @@ from typing import Final
 from elasticsearch_dsl import Search
 
 from environments.dashboards.answers import (
+    UNANSWERED,
     Answer,
     buckets_of,
     count_of,
+    first_of,
+    found_in,
     names_in,
     share_of,
     total_of,
@@ -23,11 +26,12 @@ from environments.dashboards.queries import (
     distinct,
     failed,
     naming,
+    reach,
 )
 from environments.dashboards.reading import in_turn, lacking, search_all
 from environments.dashboards.tiles import change_of
 from environments.models import Environment
-from environments.small_groups import is_small
+from environments.small_groups import may_be_small
 from environments.together import is_whole
 
 # How many days on each side; whole weeks have the same weekdays.
@@ -95,6 +99,11 @@ class Around:
         return self.windows[1].end - self.windows[1].start
 
     @property
+    def hours_alone(self) -> bool:
+        """Whether the spans are hours of days, one after the other."""
+        return self.length < timedelta(days=1)
+
+    @property
     def same_weekdays(self) -> bool:
         return self.length % timedelta(days=7) == timedelta(0)
 
@@ -106,7 +115,8 @@ class TooEarlyError(Exception):
 def windows_of(at: datetime, days: int, now: datetime) -> tuple[Window, Window, Window]:
     """Return the span before the one before, the one before, and the one after a moment.
 
-    All are as long: `days`, or what has passed since; of more than a day, whole days.
+    All are as long: `days`, or what has passed since; of more than a day, whole days. Of less
+    than a day they are the same hours of the two days before: a morning is no night.
 
     Raises:
         TooEarlyError: less than an hour has passed.
@@ -119,9 +129,11 @@ def windows_of(at: datetime, days: int, now: datetime) -> tuple[Window, Window, 
         )
     if passed > timedelta(days=1):
         passed = timedelta(days=passed.days)
+    apart = max(passed, timedelta(days=1))
+    first, second = at - 2 * apart, at - apart
     return (
-        Window(at - 2 * passed, at - passed),
-        Window(at - passed, at),
+        Window(first, first + passed),
+        Window(second, second + passed),
         Window(at, at + passed),
     )
 
@@ -137,26 +149,42 @@ def around(environment: Environment, at: datetime, days: int, now: datetime) -> 
     with in_turn(environment):
         missing = lacking(environment)
         wanted = {str(n): ("event", _search(w, missing)) for n, w in enumerate(windows)}
-        wanted["flow_names"] = ("flow", naming())
+        wanted |= {"flow_names": ("flow", naming()), "reach": ("event", reach())}
         answers = search_all(environment, wanted)
-    found = [answers[str(number)] for number in range(3)]
+    answered = [answers[str(number)] for number in range(3)]
+    found: list[Answer] = [one if is_whole(one) else UNANSWERED for one in answered]
     names = names_in(answers["flow_names"])
     notes = []
-    if any("error" in one for one in found):
-        notes.append("The search engine refused to count a part: it is left out here.")
-    if any("error" not in one and not is_whole(one) for one in found):
-        notes.append("A part of the data gave no answer in time, so figures may be too low.")
-    visitors = [count_of(one, "visitors") for one in found]
-    withheld = any(count is not None and is_small(count) for count in visitors[1:])
+    if UNANSWERED in found:
+        notes.append(
+            "The search engine did not count all of a span: its figures are left out. Open the "
+            "page again in a moment."
+        )
+    first = first_of(answers["reach"])
+    early = [first is not None and window.start < first for window in windows]
+    if any(early[:2]):
+        notes.append(
+            "Before the first event there is, nothing can be counted: spans that begin before it "
+            "are left out."
+        )
+        found = [UNANSWERED if out else one for one, out in zip(found, early, strict=True)]
+    # A span of few visitors is not broken down; that before the two is just not beside them.
+    few = [one is not UNANSWERED and _may_be_few(one) for one in found]
+    withheld = any(few[1:])
+    broken_down = [UNANSWERED if few[0] else found[0], *found[1:]]
     return Around(
         at,
         windows,
         _totals(found),
-        () if withheld else _listed(found, "types", {}),
-        () if withheld else _listed(found, "flows", names),
+        () if withheld else _listed(broken_down, "types", {}),
+        () if withheld else _listed(broken_down, "flows", names),
         withheld,
         tuple(notes),
     )
+
+
+def _may_be_few(answer: Answer) -> bool:
+    return may_be_small(count_of(answer, "visitors"), total_of(answer))
 
 
 def _search(window: Window, missing: frozenset[str]) -> Search:
@@ -194,10 +222,22 @@ def _listed(found: Sequence[Answer], name: str, words: Mapping[str, str]) -> tup
         {str(bucket["key"]): bucket["doc_count"] for bucket in buckets_of(one, name)}
         for one in found
     ]
+    # What is not among those that a whole answer lists is not there.
+    whole = [
+        one is not UNANSWERED and not found_in(one).get(name, {}).get("sum_other_doc_count")
+        for one in found
+    ]
     keys = sorted(
         set(counts[1]) | set(counts[2]),
         key=lambda key: (-max(counts[1].get(key, 0), counts[2].get(key, 0)), key),
     )
     return tuple(
-        _line(words.get(key, key), [one.get(key, 0) for one in counts]) for key in keys[:TOP]
+        _line(
+            words.get(key, key),
+            [
+                one.get(key, 0 if all_told else None)
+                for one, all_told in zip(counts, whole, strict=True)
+            ],
+        )
+        for key in keys[:TOP]
     )

@@ -69,6 +69,10 @@ class Chosen:
         pairs += [(name, one) for name, values in chosen.filters.items() for one in values]
         return urlencode(pairs)
 
+    def unfiltered(self) -> str:
+        """Return the query of the same days, without any filter."""
+        return self.query(sources=(), types=(), channels=(), segment="")
+
     def narrowed(self, name: str, value: str) -> str:
         """Return the query with one value alone of one filter."""
         return self.query(**({name: value} if name in _ALONE else {f"{name}s": (value,)}))

@@ -75,10 +75,14 @@ def destinations(got: Answers) -> Tile:
     return changed(
         tile,
         rows=tuple(rows),
-        series=(Series("events", tuple(int(row.values[0] or 0) for row in rows)),),
+        series=(Series("events", tuple(_number(row.values[0]) for row in rows)),),
         state=got.state("work"),
         notes=tuple(notes),
     )
+
+
+def _number(value: float | str | None) -> float | None:
+    return value if isinstance(value, int | float) else None
 
 
 def _notes(known: Iterable[Destination]) -> list[str]:

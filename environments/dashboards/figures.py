@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,11 +23,12 @@ from environments.dashboards.tiles import (
     changed,
     folded,
 )
-from environments.small_groups import is_small
 
+_FEW: Final = f"Fewer than {SMALL} visitors: they are not broken down further."
+_UNTOLD: Final = "How many visitors there were could not be counted: they are not broken down."
 # An address may hold what its visitor typed.
 _PERSONAL: Final = re.compile(
-    r"[^/\s@]+@[^/\s]+|(?<=/)[0-9a-fA-F-]{16,}(?=/|$)|(?<=/)\d{6,}(?=/|$)"
+    r"[^/\s@]+(?:@|%40)[^/\s]+|(?<=/)[0-9a-fA-F-]{16,}(?=/|$)|(?<=/)\d{6,}(?=/|$)"
 )
 
 
@@ -61,10 +62,8 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
         )
         for hit in got.documents("segment_names")
     }
-    first = _moment(got.found("reach").get("first", {}).get("value"))
-    visitors = got.count("totals", "visitors")
-    # A group of fewer is not broken down.
-    withheld = visitors is not None and is_small(visitors)
+    first = got.first()
+    withheld = got.may_be_few("totals")
     tiles: tuple[Tile, ...] = (
         over_time(got, first),
         _types(got),
@@ -80,7 +79,8 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
         _errors(got, sources),
     )
     if withheld:
-        tiles = tuple(_hidden(tile) for tile in tiles)
+        note = _UNTOLD if got.failed("totals") else _FEW
+        tiles = tuple(_hidden(tile, note) for tile in tiles)
     return Figures(
         stats=stats(got, first),
         tiles=tiles,
@@ -89,23 +89,19 @@ def figures(ask: Ask, answers: Mapping[str, Answer], asked: Mapping[str, str]) -
         total=got.total("totals"),
         of_tests=got.count("events", "tests") or 0,
         first_event=first,
-        withheld=withheld,
+        withheld=withheld and not got.failed("totals"),
         is_whole=not got.notes and ask.destinations is not None,
     )
 
 
-def _moment(value: float | None) -> datetime | None:
-    return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
-
-
-def _hidden(tile: Tile) -> Tile:
+def _hidden(tile: Tile, note: str) -> Tile:
     return Tile(
         tile.key,
         tile.title,
         tile.kind,
         (),
         state=State.WITHHELD,
-        note=f"Fewer than {SMALL} visitors: they are not broken down further.",
+        note=note,
     )
 
 
@@ -193,7 +189,12 @@ def _pages(got: Answers) -> Tile:
         Row(label, (bucket["doc_count"], bucket["visitors"]["value"]))
         for label, bucket in zip(words, buckets, strict=True)
     ]
-    return _told(tile, got, "pages", rows)
+    told = _told(tile, got, "pages", rows)
+    if rest := got.found("pages")["pages"].get("sum_other_doc_count", 0):
+        more = f"{rest:,} more events are of other addresses. With what follows the question mark "
+        more += "each is an address of its own until it is in this list."
+        told = changed(told, notes=(*told.notes, more))
+    return told
 
 
 def page_words(address: str) -> str:
@@ -287,5 +288,5 @@ def _offers(
         "source": offered("offers", "sources", sources),
         "type": offered("offers", "types", {}),
         "channel": offered("offers", "channels", {}),
-        "segment": offered("profiles", "segments", segments),
+        "segment": offered("segments", "segments", segments),
     }

@@ -1,5 +1,6 @@
 """Tiles of what is counted in the background and kept by day: funnels and sizes of segments."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -20,13 +21,18 @@ FUNNEL: Final = "funnel-"
 
 
 def tiles_of(
-    environment: Environment, chosen: Chosen, period: Period, counted: Figures
+    environment: Environment, chosen: Chosen, period: Period, counted: Figures | None
 ) -> tuple[Tile, ...]:
-    """Return all tiles of a dashboard, in the order in which they are shown. Asks no cluster."""
-    over_time, *rest = counted.tiles
+    """Return all tiles of a dashboard, in the order in which they are shown. Asks no cluster.
+
+    Without figures it is those alone that are kept.
+    """
     kept = [*_funnels(environment, period), _segments(environment, period)]
     if chosen.filters:
         kept = [changed(tile, notes=(*tile.notes, _NOT_NARROWED)) for tile in kept]
+    if counted is None:
+        return tuple(kept)
+    over_time, *rest = counted.tiles
     return (over_time, *kept, *rest)
 
 
@@ -42,6 +48,7 @@ def _funnel(found: FunnelFigures) -> Tile:
         Kind.FUNNEL,
         ("Step", "Visitors", "Of the first step", "Of the step before"),
         unit="visitors",
+        missing=UNDER,
     )
     if not found.days_counted or found.oldest is None:
         note = "It is not counted yet: the worker counts day by day, the newest first."
@@ -49,7 +56,10 @@ def _funnel(found: FunnelFigures) -> Tile:
         return changed(tile, state=State.EMPTY, note=note, notes=problems)
     notes = [f"Counted {timesince(found.oldest)} ago at the longest. {explained()}"]
     if found.days_counted < found.days_asked:
-        notes.append(f"Of {found.days_asked} days {found.days_counted} are counted as yet.")
+        notes.append(
+            f"Of {found.days_asked} days {found.days_counted} are counted: the newest come first, "
+            "and no more than 90 back from when the funnel was made."
+        )
     notes += [f"{problem.text} ({problem.days} days)" for problem in found.problems]
     return changed(
         tile,
@@ -65,7 +75,6 @@ def _funnel(found: FunnelFigures) -> Tile:
             for number, step in enumerate(found.steps, start=1)
         ),
         series=(Series("visitors", tuple(step.visitors for step in found.steps)),),
-        state=State.WHOLE if found.is_complete else State.PARTIAL,
         notes=tuple(notes),
     )
 
@@ -77,6 +86,7 @@ def _segments(environment: Environment, period: Period) -> Tile:
         Kind.BARS,
         ("Segment", "Profiles", "Before", "Change"),
         unit="profiles",
+        missing=UNDER,
     )
     before = period.first - timedelta(days=1)
     rows = segment_sizes(environment, period.last, before)[:10]
@@ -86,6 +96,10 @@ def _segments(environment: Environment, period: Period) -> Tile:
         note = "No sizes are kept of these days: the worker counts segments once a day."
         return changed(tile, state=State.EMPTY, note=note, notes=problem)
     last, first = kept_day(environment, period.last), kept_day(environment, before)
+    if first == last:
+        # Nothing newer is kept: a change of nothing would be none.
+        rows = [replace(row, before=None, small_before=False, change=None) for row in rows]
+        first = None
     words = f"As of {last:%d %b}" if last else ""
     words += f", beside {first:%d %b}." if first else ". Of the days before nothing is kept yet."
     return changed(

@@ -46,7 +46,8 @@ def over_time(got: Answers, first: datetime | None) -> Tile:
     ]
     series = [*types, *([Series("other types", tuple(other), "other")] if any(other) else [])]
     before: list[float | None] = [None] * len(totals)
-    if compares(got, first):
+    # What few did the time before is not broken down either.
+    if compares(got, first) and not got.may_be_few("before"):
         before = _before(got)
         series.append(Series("period before", tuple(before), "before"))
         tile = changed(tile, help="The dashed line is the period before.")

@@ -15,7 +15,7 @@ from environments.dashboards.ranges import Period
 from environments.marks import TEST_MARK
 
 TIME: Final = "metadata.time.insert"
-SEARCH_SECONDS: Final = 5
+SEARCH_SECONDS: Final = 3
 TOP: Final = 10
 # Event types that have a colour of their own; the rest is summed up.
 STACKED: Final = 6
@@ -210,13 +210,19 @@ def _visits(ask: Ask, period: Period, *, whole: bool) -> Search:
 
 
 def _profiles(ask: Ask) -> Search:
-    """Profiles: how many were made in each period, and how many each segment has now."""
+    """Profiles: how many were made in each period."""
     search = counting()
     if ask.chosen.segment:
         search = search.filter("term", segments=ask.chosen.segment)
     before = ask.period.before()
     for name, period in (("new", ask.period), ("new_before", before)):
         search.aggs.bucket(name, "filter", filter=_within(period.start, period.until))
+    return search
+
+
+def _segments(ask: Ask) -> Search:
+    """The segments that there are now, whatever is chosen: those of one person tell of them."""
+    search = counting()
     if "segments" not in ask.lacking:
         search.aggs.bucket("segments", _terms("segments", MOST_SEGMENTS))
     return search
@@ -231,8 +237,8 @@ def _offers(ask: Ask) -> Search:
     return search
 
 
-def _reach() -> Search:
-    """When the first event was: before it nothing can be counted."""
+def reach() -> Search:
+    """Return the search for when the first event was: before it nothing can be counted."""
     search = Search().extra(size=0, track_total_hits=False, timeout=f"{SEARCH_SECONDS}s")
     search.aggs.metric("first", "min", field=TIME)
     return search
@@ -261,11 +267,12 @@ def searches(ask: Ask) -> Mapping[str, tuple[str, Search]]:
         "visits": (visits, _visits(ask, ask.period, whole=True)),
         "pages": ("event", _pages(ask)),
         "offers": ("event", _offers(ask)),
-        "reach": ("event", _reach()),
+        "reach": ("event", reach()),
         "source_names": ("event-source", naming()),
         "flow_names": ("flow", naming()),
         "segment_names": ("segment", naming("machine_name")),
         "profiles": ("profile", _profiles(ask)),
+        "segments": ("profile", _segments(ask)),
     }
     if not ask.visits_by_events:
         found["visits_before"] = ("session", _visits(ask, before, whole=False))

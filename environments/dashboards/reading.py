@@ -20,6 +20,7 @@ from environments.dashboards.figures import Figures, figures
 from environments.dashboards.queries import (
     EVENT_FIELDS,
     PROFILE_FIELDS,
+    SEARCH_SECONDS,
     VISIT_FIELDS,
     Ask,
     Destination,
@@ -31,14 +32,19 @@ from environments.dashboards.ranges import Period
 from environments.documents import digest
 from environments.elastic import ElasticError, connect
 from environments.models import Environment
-from environments.together import together
+from environments.together import is_whole, together
 
 AT_ONCE: Final = 2
 # What was counted is shown again for so long; the fields of a mapping change with an upgrade alone.
 FRESH_SECONDS: Final = 60
+# What was counted in part is shown for less: a cluster in trouble is not asked at each look.
+PARTIAL_SECONDS: Final = 10
 _FIELDS_SECONDS: Final = 600
-# The engine answers with what it has after SEARCH_SECONDS; the request waits a little longer.
-_REQUEST_SECONDS: Final = 9.0
+_AT_A_TIME: Final = 2
+# Each search answers with what it has after SEARCH_SECONDS. So many of a page are of all the events
+# or sessions, and may need all of that; the request waits until they had it.
+_LONG_SEARCHES: Final = 8
+_REQUEST_SECONDS: Final = _LONG_SEARCHES / _AT_A_TIME * SEARCH_SECONDS + 4.0
 _WAIT_SECONDS: Final = 4.0
 # The engine takes 65,536 values of one filter, and a request grows by each.
 MOST_OF_SEGMENT: Final = 30_000
@@ -117,8 +123,8 @@ def figures_of(environment: Environment, chosen: Chosen, period: Period) -> Figu
         if kept := kept_figures(environment, chosen, period):
             return kept
         counted = _count(environment, chosen, period)
-    if counted.is_whole:
-        caches["figures"].set(_figures_key(environment, chosen, period), counted, FRESH_SECONDS)
+    seconds = FRESH_SECONDS if counted.is_whole else PARTIAL_SECONDS
+    caches["figures"].set(_figures_key(environment, chosen, period), counted, seconds)
     return counted
 
 
@@ -146,7 +152,7 @@ def search_all(
     answer = connect(environment.cluster).request(
         "POST",
         "/_msearch",
-        params={"max_concurrent_searches": "2"},
+        params={"max_concurrent_searches": str(_AT_A_TIME)},
         body=together(environment.naming, asked),
         timeout=_REQUEST_SECONDS,
     )
@@ -198,16 +204,18 @@ def _members(environment: Environment, segment: str) -> Sequence[str]:
     """Return the ids of a segment's members, those of profiles that they took in among them."""
     wanted = {"members": ("profile", of_segment(segment, MOST_OF_SEGMENT))}
     answer = search_all(environment, wanted)["members"]
-    if "error" in answer:
-        kind = answer["error"].get("type", "no details")
+    if not is_whole(answer):
+        # Of a part of the members every figure would be too low.
+        kind = answer.get("error", {}).get("type", "not all of the data answered in time")
         raise UnreadableError(
             f"The members of segment {segment} could not be told ({kind}). Nothing was shown."
         )
     ids = [b["key"] for b in answer.get("aggregations", {}).get("ids", {}).get("buckets", ())]
     if len(ids) > MOST_OF_SEGMENT:
         raise TooLargeSegmentError(
-            f"Segment {segment} has more than {MOST_OF_SEGMENT:,} members: a dashboard cannot be "
-            "narrowed to so many. Choose a smaller segment, or leave this filter out."
+            f"Segment {segment} has more than {MOST_OF_SEGMENT:,} ids of members, those of merged "
+            "profiles among them: a dashboard cannot be narrowed to so many. Choose a smaller "
+            "segment, or leave this filter out."
         )
     return ids
 

@@ -1,9 +1,16 @@
 """The figures that stand alone, each beside that of the period before. Pure: no Django, no I/O."""
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from environments.dashboards.answers import Answers, share_of
-from environments.dashboards.tiles import Stat
+from environments.dashboards.tiles import SMALL, Stat
+from environments.small_groups import is_small
+
+_COMPARED: Final = ("before", "visits_before")
+_OF_PEOPLE: Final = ("visitors", "new", "returning")
+_FEW: Final = f"not told of fewer than {SMALL} visitors"
 
 
 def compares(got: Answers, first: datetime | None) -> bool:
@@ -17,7 +24,8 @@ def compares(got: Answers, first: datetime | None) -> bool:
 def stats(got: Answers, first: datetime | None) -> tuple[Stat, ...]:
     """Return the figures; `first` is when the first event of all was, if there is one."""
     ask = got.ask
-    can = compares(got, first)
+    # A count that is too low would be told as growth.
+    can = compares(got, first) and not any(map(got.is_short, _COMPARED))
 
     def before(value: int | None) -> int | None:
         return value if can else None
@@ -38,7 +46,7 @@ def stats(got: Answers, first: datetime | None) -> tuple[Stat, ...]:
     def share(name: str) -> float | None:
         return share_of(got.count(name, "failed"), got.total(name))
 
-    return (
+    found = (
         Stat("events", "Events", total, total_before, "all that was tracked", more_is="good"),
         Stat(
             "visitors",
@@ -77,3 +85,16 @@ def stats(got: Answers, first: datetime | None) -> tuple[Stat, ...]:
             more_is="bad",
         ),
     )
+    return tuple(_withheld(got, one) for one in found) if ask.chosen.filters else found
+
+
+def _withheld(got: Answers, stat: Stat) -> Stat:
+    """Return a figure of a group that was chosen, without what it would tell of few people."""
+    of_people = stat.key in _OF_PEOPLE
+    if not got.failed("totals") and got.may_be_few("totals"):
+        return replace(stat, value=None, before=None, note=_FEW, few=of_people)
+    if of_people and stat.value is not None and is_small(int(stat.value)):
+        return replace(stat, value=None, before=None, note="", few=True)
+    if got.may_be_few("before") or (of_people and is_small(int(stat.before or 0))):
+        return replace(stat, before=None)
+    return stat

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from environments.small_groups import LEAST_SHOWN, is_small
+from environments.small_groups import LEAST_SHOWN, may_be_small
 
 # Groups of fewer visitors are not broken down further: a figure must not tell of a person.
 SMALL: Final = LEAST_SHOWN
@@ -48,7 +48,8 @@ def change_of(before: float | None, after: float | None, *, percent: bool) -> fl
 class Stat:
     """One figure. `value` and `before` are None where they could not be counted.
 
-    `percent` tells that both are percentages; `more_is` whether more of it is good, bad or neither.
+    `percent` tells that both are percentages; `more_is` whether more of it is good, bad or neither;
+    `few` that the value is withheld, as it is of too few people.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Stat:
     percent: bool = False
     more_is: str = ""
     note: str = ""
+    few: bool = False
 
     @property
     def change(self) -> float | None:
@@ -110,6 +112,8 @@ class Tile:
     # Short words for the axis, one for each row.
     ticks: tuple[str, ...] = ()
     unit: str = ""
+    # What the chart says of a value that is None.
+    missing: str = "not known"
     help: str = ""
     state: State = State.WHOLE
     note: str = ""
@@ -131,6 +135,7 @@ class Tile:
             "kind": self.kind.value,
             "title": self.title,
             "unit": self.unit,
+            "missing": self.missing,
             "ticks": list(self.ticks) or [row.label for row in self.rows],
             "labels": [row.label for row in self.rows],
             "series": [one.to_dict() for one in self.series],
@@ -145,13 +150,13 @@ def changed(tile: Tile, **changes: Any) -> Tile:
 def folded(rows: Sequence[Row], visitors: int, most: int) -> tuple[tuple[Row, ...], int]:
     """Return the rows that may be shown, `most` at most, and how many were too small to be.
 
-    `visitors` is which of the values counts them. A row of visitors who are fewer than `SMALL` is
-    left out; nobody at all tells of nobody, and stays.
+    `visitors` is which of the values counts them, and the first is what they did. A row of
+    visitors who are fewer than `SMALL`, or may be, is left out.
     """
     kept, small = [], 0
     for row in rows:
-        count = row.values[visitors]
-        if isinstance(count, int) and is_small(count):
+        count, did = row.values[visitors], row.values[0]
+        if may_be_small(int(count or 0), int(did or 0)):
             small += 1
         else:
             kept.append(row)

@@ -23,7 +23,12 @@ from environments.dashboards.figures import Figures
 from environments.dashboards.kept import tiles_of
 from environments.dashboards.marks import Marker, markers
 from environments.dashboards.ranges import CHOICES, CUSTOM, Period
-from environments.dashboards.reading import figures_of, kept_figures, period_of
+from environments.dashboards.reading import (
+    TooLargeSegmentError,
+    figures_of,
+    kept_figures,
+    period_of,
+)
 from environments.elastic import ElasticError
 from environments.marks import TEST_MARK
 from environments.models import Environment
@@ -91,24 +96,25 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     partial = bool(getattr(request, "htmx", False))
     wall = "wall" in request.GET
     counted: Figures | None = kept_figures(environment, chosen, period)
-    problem = ""
+    problem, status = "", 200
     waits = counted is None and not partial and "whole" not in request.GET
     if counted is None and not waits:
         try:
             counted = figures_of(environment, chosen, period)
         except ElasticError as error:
-            problem = str(error)
+            problem, status = str(error), _status_of(error)
     template = "figures" if partial else "wall" if wall else "page"
     return show(
         request,
         f"environments/dashboard/{template}.html",
         f"Dashboard of {environment}",
-        status=503 if problem else 200,
+        status=status,
         shown=environment,
         wall=wall,
         wall_seconds=WALL_SECONDS,
         chosen=chosen,
         query=chosen.query(),
+        unfiltered=chosen.unfiltered(),
         period=period,
         before=period.before(),
         choices=[(choice, chosen.query(key=choice.key)) for choice in CHOICES],
@@ -116,24 +122,30 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
         notes=notes,
         waits=waits,
         problem=problem,
+        is_temporary=status == 503,
         figures=counted,
         now=now,
         zone=timezone.get_current_timezone_name(),
         test_mark=TEST_MARK,
         menu=menu_of(user, environment, chosen) if template == "page" else None,
         may_browse=bool(may(user, Verb.VIEW_CONFIGURATION, environment)),
-        **(_shown(request, user, environment, chosen, period, counted) if counted else {}),
+        **({} if waits else _shown(user, environment, chosen, period, counted)),
     )
 
 
+def _status_of(error: ElasticError) -> int:
+    # Asked again, it would be as large.
+    return 400 if isinstance(error, TooLargeSegmentError) else 503
+
+
 def _shown(
-    request: HttpRequest,
     user: User,
     environment: Environment,
     chosen: Chosen,
     period: Period,
-    counted: Figures,
+    counted: Figures | None,
 ) -> dict[str, Any]:
+    """Return what is shown: without figures what is kept, and the way out of the filters."""
     marks = _marks(environment, period, user)
     tiles = tiles_of(environment, chosen, period, counted)
     charts = {tile.key: tile.chart() for tile in tiles if tile.has_chart}
@@ -169,11 +181,11 @@ def _marks(environment: Environment, period: Period, user: User) -> list[Mark]:
     return marks
 
 
-def _filters(chosen: Chosen, counted: Figures) -> list[FilterChoice]:
-    filters = []
+def _filters(chosen: Chosen, counted: Figures | None) -> list[FilterChoice]:
+    filters, offers = [], counted.offers if counted else {}
     for name, label in LABELS.items():
         picked = chosen.filters.get(name, ())
-        offered = dict(counted.offers.get(name, ()))
+        offered = dict(offers.get(name, ()))
         # What was chosen stays on offer, though nothing of it may be there.
         offered |= {value: value for value in picked if value not in offered}
         options = tuple(Option(value, words, value in picked) for value, words in offered.items())
@@ -181,11 +193,12 @@ def _filters(chosen: Chosen, counted: Figures) -> list[FilterChoice]:
     return filters
 
 
-def _chips(chosen: Chosen, counted: Figures) -> list[Chip]:
+def _chips(chosen: Chosen, counted: Figures | None) -> list[Chip]:
+    offers = counted.offers if counted else {}
     return [
         Chip(
             LABELS[name],
-            dict(counted.offers.get(name, ())).get(value, value),
+            dict(offers.get(name, ())).get(value, value),
             chosen.without(name, value),
         )
         for name, values in chosen.filters.items()
@@ -201,20 +214,23 @@ def export(request: HttpRequest, slug: str, tile: str) -> HttpResponse:
     now, zone = timezone.now(), timezone.get_current_timezone()
     chosen, _ = chosen_from(request.GET, now, zone)
     period = period_of(chosen, now, zone)
-    try:
-        counted = figures_of(environment, chosen, period)
-    except ElasticError as error:
-        return show(
-            request,
-            "environments/dashboard/unreadable.html",
-            f"Dashboard of {environment}",
-            status=503,
-            shown=environment,
-            query=chosen.query(),
-            problem=str(error),
-        )
-    tiles = {one.key: one for one in tiles_of(environment, chosen, period, counted)}
-    if (wanted := tiles.get(tile)) is None:
+    # What is kept needs no cluster.
+    tiles = tiles_of(environment, chosen, period, None)
+    if tile not in {one.key for one in tiles}:
+        try:
+            counted = figures_of(environment, chosen, period)
+        except ElasticError as error:
+            return show(
+                request,
+                "environments/dashboard/unreadable.html",
+                f"Dashboard of {environment}",
+                status=_status_of(error),
+                shown=environment,
+                query=chosen.query(),
+                problem=str(error),
+            )
+        tiles = counted.tiles
+    if (wanted := next((one for one in tiles if one.key == tile), None)) is None:
         raise Http404
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     name = f"{environment.slug}-{slugify(wanted.key)}-{period.first}-to-{period.last}.csv"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import caches
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from environments.models import Environment
@@ -110,3 +110,41 @@ def test_a_day_of_marketing(
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert problems == []
+
+
+def test_figures_that_do_not_come_are_told_and_an_ended_session_asks_to_sign_in(
+    people: People, adopted: Environment, page: Page, live_server: LiveServer
+) -> None:
+    enter(page, live_server, people.marketing.user)
+    settle(page)
+    caches["figures"].clear()
+    dashboard = f"{live_server}/environments/{adopted.slug}/dashboard/?range=today"
+
+    def for_figures(route: Route) -> bool:
+        return route.request.headers.get("hx-request") == "true"
+
+    def broken(route: Route) -> None:
+        if for_figures(route):
+            route.fulfill(status=404, body="")
+        else:
+            route.continue_()
+
+    page.route("**/dashboard/**", broken)
+    page.goto(dashboard)
+    status = page.locator("#figures [role=status]")
+    expect(status).to_have_text("The figures cannot be shown to you now. Open the page again.")
+    expect(page.locator(".tc-skeleton")).to_have_count(0)
+    page.unroute("**/dashboard/**", broken)
+
+    def signed_out(route: Route) -> None:
+        if for_figures(route):
+            page.context.clear_cookies()
+            headers = {k: v for k, v in route.request.headers.items() if k != "cookie"}
+            route.continue_(headers=headers)
+        else:
+            route.continue_()
+
+    page.route("**/dashboard/**", signed_out)
+    page.goto(dashboard)
+    expect(page.get_by_label("Password")).to_be_visible()
+    assert "next=" in page.url

@@ -119,6 +119,39 @@ def test_before_and_after_a_moment_is_what_the_raw_documents_say(
     assert f"{shares[0]:.1f}&nbsp;%" in row[: row.index("</tr>")]
 
 
+def test_spans_before_the_first_event_are_not_compared(
+    marketing: Client, shown: Environment
+) -> None:
+    at = (timezone.now() - timedelta(days=10)).replace(microsecond=0)
+    address = at.isoformat().replace("+00:00", "Z")
+    text = get(
+        marketing, "environments:around", "shop", query=f"at={address}&days=7"
+    ).content.decode()
+    assert "spans that begin before it are left out" in text
+    row = text[text.index('<th scope="row">Events</th>') :]
+    cells = [cell.split("</td>")[0].split(">")[-1] for cell in row.split("<td")[1:5]]
+    assert (cells[0], cells[2], cells[3]) == ("—", "—", "—")
+    assert int(cells[1].replace(",", "")) > 0
+
+
+def test_spans_that_could_not_be_counted_are_unknown_and_not_zero(
+    marketing: Client, shown: Environment
+) -> None:
+    # One index has words for ids: they cannot be counted, so the whole is not known.
+    engine, odd = connect(shown.cluster), shown.naming.partition("event", "2000-01")
+    words = {"properties": {"profile": {"properties": {"id": {"type": "text"}}}}}
+    alias: dict[str, Any] = {shown.naming.alias("event"): {}}
+    engine.request("PUT", f"/{odd}", body={"mappings": words, "aliases": alias})
+    at = (timezone.now() - timedelta(days=2)).isoformat().replace("+00:00", "Z")
+    text = get(marketing, "environments:around", "shop", query=f"at={at}&days=1").content.decode()
+    engine.request("DELETE", f"/{odd}")
+    assert "did not count all of a span" in text
+    row = text[text.index('<th scope="row">Events</th>') :]
+    cells = [cell.split("</td>")[0].split(">")[-1] for cell in row.split("<td")[1:5]]
+    assert cells == ["—"] * 4
+    assert 'id="types"' not in text
+
+
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [
@@ -143,11 +176,30 @@ def test_an_engine_that_does_not_answer_is_said_in_the_place_of_the_figures(
     shown.cluster.save()
     for htmx in (False, True):
         answer = get(marketing, "environments:dashboard", "shop", query="whole", htmx=htmx)
+        text = answer.content.decode()
         assert answer.status_code == 503
-        assert "Visitors are not affected" in answer.content.decode()
+        assert "Visitors are not affected" in text
+        # What is kept needs no cluster.
+        assert "No sizes are kept of these days" in text
     answer = get(marketing, "environments:dashboard-export", "shop", "types")
     assert answer.status_code == 503
     assert "Nothing was downloaded" in answer.content.decode()
+    answer = get(marketing, "environments:dashboard-export", "shop", "segments")
+    assert answer.status_code == 200
+
+
+def test_a_segment_that_is_too_large_leads_out_of_its_filter(
+    marketing: Client, shown: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_OF_SEGMENT", 0)
+    query = "range=custom&from=2026-11-01&to=2026-11-03&segment=regulars&whole"
+    answer = get(marketing, "environments:dashboard", "shop", query=query)
+    text = answer.content.decode()
+    assert answer.status_code == 400
+    assert "Try again" not in text
+    plain = "range=custom&amp;from=2026-11-01&amp;to=2026-11-03"
+    assert f'<a href="?{plain}">Show the figures without filters</a>' in text
+    assert f'<a class="tc-chip" href="?{plain}"' in text
 
 
 def test_somebody_whose_turn_does_not_come_is_told_to_come_back(

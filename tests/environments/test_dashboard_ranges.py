@@ -13,6 +13,7 @@ from environments.dashboards.around import Line, TooEarlyError, windows_of
 from environments.dashboards.chosen import MOST_VALUES, Chosen, chosen_from
 from environments.dashboards.figures import page_words
 from environments.dashboards.ranges import CHOICES, LONGEST_DAYS, Period, Unit, last_days
+from environments.small_groups import may_be_small
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -115,7 +116,6 @@ def test_the_spans_around_a_moment_are_as_long_as_one_another() -> None:
         (NOW - timedelta(days=30), 7, timedelta(days=7)),
         # Not over yet: whole days.
         (NOW - timedelta(days=3, hours=5), 7, timedelta(days=3)),
-        (NOW - timedelta(hours=5), 7, timedelta(hours=5)),
     ):
         windows = windows_of(at, days, NOW)
         assert {one.end - one.start for one in windows} == {length}
@@ -123,6 +123,31 @@ def test_the_spans_around_a_moment_are_as_long_as_one_another() -> None:
         assert windows[1].end == windows[2].start == at
     with pytest.raises(TooEarlyError):
         windows_of(NOW - timedelta(minutes=30), 7, NOW)
+
+
+def test_hours_are_compared_with_the_same_hours_of_the_days_before() -> None:
+    at, day = NOW - timedelta(hours=5), timedelta(days=1)
+    windows = windows_of(at, 7, NOW)
+    assert [one.start for one in windows] == [at - 2 * day, at - day, at]
+    assert {one.end - one.start for one in windows} == {timedelta(hours=5)}
+
+
+@pytest.mark.parametrize(
+    ("people", "did", "small"),
+    [
+        (5, 9, False),
+        (4, 900, True),
+        (0, 0, False),
+        # Nobody is told apart: each may be another's.
+        (0, 4, True),
+        (0, 5, False),
+        # Nobody knows.
+        (None, 900, True),
+        (900, None, True),
+    ],
+)
+def test_a_group_is_small_where_it_may_be(people: int | None, did: int | None, small: bool) -> None:
+    assert may_be_small(people, did) is small
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEK = Chosen()
+WEEKS = timedelta(days=7)
+BEFORE_THE_MONTH = {"metadata": {"time": {"insert": "2026-10-30T12:00:00"}}, "profile": {"id": "p"}}
 
 
 @pytest.fixture(autouse=True)
@@ -224,6 +226,13 @@ def test_a_group_of_fewer_than_five_is_not_broken_down(filled: Shop, shop: Envir
     told, _ = look(shop, Chosen(key="30d", segment="one of a kind"))
     assert told.withheld
     assert told.total
+    # Chosen by a filter, they are not told by the figures either.
+    assert {stat.key for stat in told.stats if stat.few} == {"visitors", "new", "returning"}
+    assert {(stat.value, stat.before, stat.change) for stat in told.stats} == {(None, None, None)}
+    # What else they belong to is not told by what the filters offer.
+    everybody, _ = look(shop, Chosen(key="30d"))
+    assert told.offers["segment"] == everybody.offers["segment"]
+    assert len(told.offers["segment"]) > 3
     assert {tile.state for tile in told.tiles} == {State.WITHHELD}
     assert all(not tile.rows and not tile.series for tile in told.tiles)
     engine.request("PUT", put, params={"refresh": "true"}, body=hit["_source"])
@@ -240,6 +249,79 @@ def event(engine: Connection, shop: Environment, when: datetime, **facts: Any) -
     }
     index = shop.naming.partition("event", "2026-11")
     engine.request("POST", f"/{index}/_doc", params={"refresh": "true"}, body=source)
+
+
+def test_few_visitors_of_the_period_before_are_not_broken_down(empty: Environment) -> None:
+    engine = connect(empty.cluster)
+    # The first event of all, so that there is something to compare with.
+    event(engine, empty, NOW - timedelta(days=20), profile={"id": "p0"})
+    for number in range(6):
+        event(engine, empty, NOW - timedelta(hours=1), profile={"id": f"p{number}"})
+    event(engine, empty, NOW - timedelta(days=7, hours=1), profile={"id": "p1"})
+    found, _ = look(empty)
+    tile = found.tile("over_time")
+    assert tile is not None
+    assert "before" not in {one.tone for one in tile.series}
+    assert {row.values[-1] for row in tile.rows} == {None}
+    # All that came to the shop is no group that somebody chose.
+    assert stats(found)["visitors"] == (6, 1)
+    chosen, _ = look(empty, Chosen(types=("page-view",)))
+    assert stats(chosen)["visitors"] == (6, None)
+
+
+def test_a_new_profile_alone_is_not_told_of_a_segment(empty: Environment) -> None:
+    engine, when = connect(empty.cluster), NOW - timedelta(hours=1)
+    for number in range(6):
+        event(engine, empty, when, profile={"id": f"p{number}"})
+        body = {
+            "id": f"p{number}",
+            "ids": [f"p{number}"],
+            "segments": ["vip"],
+            "metadata": {
+                "time": {"insert": (when if number == 1 else NOW - 9 * WEEKS).isoformat()}
+            },
+        }
+        index = empty.naming.partition("profile", "2026-11")
+        engine.request("PUT", f"/{index}/_doc/p{number}", params={"refresh": "true"}, body=body)
+    found, _ = look(empty, Chosen(segment="vip"))
+    told = {stat.key: (stat.value, stat.few) for stat in found.stats}
+    assert (told["visitors"], told["new"], told["returning"]) == (
+        (6, False),
+        (None, True),
+        (5, False),
+    )
+    assert stats(look(empty)[0])["new"][0] == 1
+
+
+def test_members_of_a_segment_that_are_told_in_part_narrow_nothing(empty: Environment) -> None:
+    engine = connect(empty.cluster)
+    event(engine, empty, NOW - timedelta(hours=1))
+    # An index whose ids are words: of its members nothing can be told.
+    odd = empty.naming.partition("profile", "2026-10")
+    words = {"properties": {"ids": {"type": "text"}, "segments": {"type": "keyword"}}}
+    alias: dict[str, Any] = {empty.naming.alias("profile"): {}}
+    engine.request("PUT", f"/{odd}", body={"mappings": words, "aliases": alias})
+    path = f"/{odd}/_doc/1"
+    engine.request("PUT", path, params={"refresh": "true"}, body={"ids": "p", "segments": "vip"})
+    with pytest.raises(reading.UnreadableError, match="members of segment vip could not be told"):
+        look(empty, Chosen(segment="vip"))
+    engine.request("DELETE", f"/{odd}")
+
+
+def test_what_was_counted_in_part_is_not_counted_at_each_look(
+    empty: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, odd = connect(empty.cluster), empty.naming.partition("event", "2026-10")
+    event(engine, empty, NOW - timedelta(hours=1))
+    words = {"properties": {"profile": {"properties": {"id": {"type": "text"}}}}}
+    alias: dict[str, Any] = {empty.naming.alias("event"): {}}
+    engine.request("PUT", f"/{odd}", body={"mappings": words, "aliases": alias})
+    engine.request("POST", f"/{odd}/_doc", params={"refresh": "true"}, body=BEFORE_THE_MONTH)
+    found, _ = look(empty, Chosen(key="30d"))
+    assert (found.is_whole, found.notes[0].split(":")[0]) == (False, "Events")
+    monkeypatch.setattr(reading, "search_all", None)
+    assert look(empty, Chosen(key="30d"))[0] == found
+    engine.request("DELETE", f"/{odd}")
 
 
 def test_what_workflow_tests_left_is_told_apart(empty: Environment) -> None:
@@ -279,14 +361,16 @@ def test_what_was_sent_on_is_told_as_far_as_tracardi_noted_it(empty: Environment
 
 def test_destinations_that_cannot_be_read_take_nothing_else_with_them(empty: Environment) -> None:
     engine, index = connect(empty.cluster), empty.naming.concrete("destination")
-    event(engine, empty, NOW - timedelta(hours=1), profile={"id": None})
+    for _ in range(5):
+        event(engine, empty, NOW - timedelta(hours=1), profile={"id": None})
     window = "index.max_result_window"
     engine.request("PUT", f"/{index}/_settings", body={window: 10})
     found, _ = look(empty)
     tile = found.tile("destinations")
     assert tile is not None
-    assert (tile.state, found.total, found.is_whole) == (State.FAILED, 1, False)
+    assert (tile.state, found.total, found.is_whole) == (State.FAILED, 5, False)
     engine.request("PUT", f"/{index}/_settings", body={window: None})
+    caches["figures"].clear()
     again, _ = look(empty)
     tile = again.tile("destinations")
     assert tile is not None
@@ -313,10 +397,11 @@ def test_what_a_mapping_lacks_is_told_and_the_rest_is_counted(empty: Environment
     processed = shape["mappings"]["properties"]["metadata"]["properties"]["processed_by"]
     processed["properties"]["rules"] = {"type": "text"}
     engine.request("PUT", f"/{index}", body={**shape, "aliases": {empty.naming.alias("event"): {}}})
-    event(engine, empty, NOW - timedelta(hours=1), profile={"id": None})
+    for _ in range(5):
+        event(engine, empty, NOW - timedelta(hours=1), profile={"id": None})
     found, _ = look(empty)
     states = {tile.key: tile.state for tile in found.tiles}
-    assert found.total == 1
+    assert found.total == 5
     assert (states["pages"], states["rules"]) == (State.LACKING, State.LACKING)
     assert states["types"] is State.WHOLE
 
@@ -328,11 +413,22 @@ def test_figures_that_cannot_be_counted_are_left_out_with_the_reason(empty: Envi
     # As an engine without Tracardi's template makes it: words, which cannot be counted.
     body = {
         "aliases": {empty.naming.alias("event"): {}},
-        "mappings": {"properties": {"profile": {"properties": {"id": {"type": "text"}}}}},
+        "mappings": {
+            "properties": {
+                "profile": {"properties": {"id": {"type": "text"}}},
+                "type": {"type": "keyword"},
+                "session": {"properties": {"id": {"type": "keyword"}}},
+            }
+        },
     }
     engine.request("PUT", f"/{index}", body=body)
+    event(engine, empty, NOW - timedelta(hours=1))
     found, _ = look(empty)
     assert found.total is None
+    # Nobody knows whether they are enough.
+    types = found.tile("types")
+    assert types is not None
+    assert (types.state, types.rows, found.withheld) == (State.WITHHELD, (), False)
     assert found.notes[0].startswith("Events could not be counted")
     assert stats(found)["sessions"][0] == 0
 

@@ -49,6 +49,8 @@
     };
   };
 
+  const said = (data, value) => ((value ?? null) === null ? data.missing : number.format(value));
+
   const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
   const options = (data, says) => {
@@ -93,7 +95,7 @@
         tooltip: {
           callbacks: {
             title: (items) => data.labels[items[0]?.dataIndex] ?? "",
-            label: (item) => `${item.dataset.label}: ${number.format(item.raw ?? 0)}`,
+            label: (item) => `${item.dataset.label}: ${said(data, item.raw)}`,
           },
         },
       },
@@ -182,7 +184,7 @@
     if (says) {
       says.textContent = items.length
         ? `${entry.data.labels[at]}: ${entry.data.series
-            .map((one) => `${one.label} ${one.values[at] === null ? "unknown" : number.format(one.values[at])}`)
+            .map((one) => `${one.label} ${said(entry.data, one.values[at])}`)
             .join(", ")}`
         : "";
     }
@@ -241,19 +243,36 @@
     document.querySelectorAll("[data-chart]").forEach(draw);
   };
 
-  // An answer that says why there are no figures is shown as any other.
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target.id === "figures" && event.detail.xhr.status === 503) {
+    const { target, xhr } = event.detail;
+    if (target.id !== "figures") {
+      return;
+    }
+    if (xhr.responseURL && new URL(xhr.responseURL).pathname !== location.pathname) {
+      // The session has ended: the whole page asks for a sign-in, and comes back.
+      event.detail.shouldSwap = false;
+      location.reload();
+    } else if ([400, 503].includes(xhr.status)) {
+      // An answer that says why there are no figures is shown as any other.
       event.detail.shouldSwap = true;
       event.detail.isError = false;
     }
   });
   document.addEventListener("htmx:afterSettle", drawAll);
-  document.addEventListener("htmx:sendError", () => {
-    const says = document.querySelector("#figures [role=status]");
+  const tell = (words) => {
+    const figures = document.getElementById("figures");
+    const says = figures?.querySelector("[role=status]");
     if (says) {
-      says.textContent = "The console does not answer. Open the page again in a moment.";
+      figures.removeAttribute("aria-busy");
+      figures.querySelectorAll(".tc-skeleton").forEach((one) => one.remove());
+      says.textContent = words;
     }
+  };
+  document.addEventListener("htmx:sendError", () => {
+    tell("The console does not answer. Open the page again in a moment.");
+  });
+  document.addEventListener("htmx:responseError", () => {
+    tell("The figures cannot be shown to you now. Open the page again.");
   });
   // Light and dark.
   new MutationObserver(drawAll).observe(root, { attributes: true, attributeFilter: ["class"] });
