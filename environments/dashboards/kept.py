@@ -88,20 +88,23 @@ def _segments(environment: Environment, period: Period) -> Tile:
         unit="profiles",
         missing=UNDER,
     )
-    before = period.first - timedelta(days=1)
-    rows = segment_sizes(environment, period.last, before)[:10]
+    # Sizes are kept when a day begins: what changed in the period lies between its first day's
+    # and that of the day after it, or the newest there is.
+    start, end = period.first, period.last + timedelta(days=1)
+    rows = segment_sizes(environment, end, start)[:10]
     if not rows:
         look = SegmentLook.objects.filter(environment=environment).first()
         problem = (look.problem,) if look is not None and look.problem else ()
         note = "No sizes are kept of these days: the worker counts segments once a day."
         return changed(tile, state=State.EMPTY, note=note, notes=problem)
-    last, first = kept_day(environment, period.last), kept_day(environment, before)
+    last, first = kept_day(environment, end), kept_day(environment, start)
+    words = f"As it was early on {last:%d %b}" if last else ""
     if first == last:
-        # Nothing newer is kept: a change of nothing would be none.
+        # Beside itself nothing would have changed.
         rows = [replace(row, before=None, small_before=False, change=None) for row in rows]
-        first = None
-    words = f"As of {last:%d %b}" if last else ""
-    words += f", beside {first:%d %b}." if first else ". Of the days before nothing is kept yet."
+        words += ": nothing newer is kept yet, so no change can be told."
+    else:
+        words += f", beside early on {first:%d %b}." if first else ", beside nothing kept before."
     return changed(
         tile,
         rows=tuple(

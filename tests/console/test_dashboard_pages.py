@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from django.utils import timezone
 from accounts.roles import Role
 from environments.dashboards import reading
 from environments.elastic import connect
-from environments.models import Environment
+from environments.models import Environment, SegmentSize
 from tests.console.shops import person
 from tests.environments.dashboards import Shop, environment, failed, moment
 from tests.factories import enter
@@ -219,3 +220,27 @@ def test_a_dashboard_on_a_wall_counts_itself_again_and_has_nothing_to_press_but_
     assert 'hx-get="?range=7d&amp;wall" hx-trigger="every 60s"' in text
     assert "<form" not in text
     assert "CSV" not in text
+
+
+def test_a_segments_change_is_that_of_the_days_that_are_shown(
+    marketing: Client, shown: Environment
+) -> None:
+    today = timezone.localdate()
+    for days, size in ((7, 100), (6, 110), (1, 130), (0, 135)):
+        day = today - timedelta(days=days)
+        SegmentSize.objects.create(environment=shown, day=day, key="vip", name="VIP", size=size)
+
+    def told(query: str) -> str:
+        text = get(marketing, "environments:dashboard", "shop", query=query).content.decode()
+        tile = text[text.index('id="tile-segments"') :]
+        return tile[: tile.index("</section>")]
+
+    def row(query: str) -> list[str]:
+        return re.findall(r'<td class="tc-num">(.*?)</td>', told(query))
+
+    assert row("range=7d&whole") == ["135", "110", "25"]
+    yesterday = today - timedelta(days=1)
+    assert row(f"range=custom&from={yesterday}&to={yesterday}&whole") == ["135", "130", "5"]
+    # The day is not over: beside itself nothing would have changed.
+    assert row("range=today&whole") == ["135", "—", "—"]
+    assert "no change can be told" in told("range=today&whole")
