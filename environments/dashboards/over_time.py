@@ -1,7 +1,7 @@
 """Events along the time axis, and where there was nothing to count. Pure: no Django, no I/O."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from environments.dashboards.answers import Answer, Answers, without
@@ -47,7 +47,7 @@ def over_time(got: Answers, first: datetime | None) -> Tile:
     series = [*types, *([Series("other types", tuple(other), "other")] if any(other) else [])]
     before: list[float | None] = [None] * len(totals)
     # What few did the time before is not broken down either.
-    if compares(got, first) and not got.may_be_few("before"):
+    if compares(got, first) and not (got.is_short("before") or got.may_be_few("before")):
         before = _before(got)
         series.append(Series("period before", tuple(before), "before"))
         tile = changed(tile, help="The dashed line is the period before.")
@@ -77,17 +77,20 @@ def over_time(got: Answers, first: datetime | None) -> Tile:
 
 
 def _before(got: Answers) -> list[float | None]:
-    """Return what was counted at the same place of the period before; None where nothing can."""
-    before = got.period.before()
-    places = len(got.period.edges) - 1
-    if got.failed("before"):
-        return [None] * places
-    counts = along(before, got.buckets("before", "over_time"))
-    known: list[float | None] = [
-        count if before.edges[place] < before.until else None for place, count in enumerate(counts)
+    """Return what was counted at the same place of the period before; None where nothing can.
+
+    The same place is so many days later, at the same time by the zone's own clock.
+    """
+    period = got.period
+    counts = [0] * (len(period.edges) - 1)
+    for bucket in got.buckets("before", "over_time"):
+        local = datetime.fromtimestamp(bucket["key"] / 1000, period.zone)
+        day = local.date() + timedelta(days=period.days)
+        later = datetime.combine(day, local.time(), period.zone).astimezone(UTC)
+        counts[period.place(later)] += bucket["doc_count"]
+    return [
+        count if period.edges[place] < period.until else None for place, count in enumerate(counts)
     ]
-    # A day with a change of clocks, and a week cut short, have a part more or less.
-    return (known + [None] * places)[:places]
 
 
 def gaps(got: Answers, first: datetime | None) -> list[str]:

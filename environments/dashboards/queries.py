@@ -11,7 +11,7 @@ from typing import Any, Final
 from elasticsearch_dsl import A, Q, Search
 
 from environments.dashboards.chosen import Chosen
-from environments.dashboards.ranges import Period
+from environments.dashboards.ranges import Period, Unit
 from environments.marks import TEST_MARK
 
 TIME: Final = "metadata.time.insert"
@@ -122,11 +122,11 @@ def failed() -> Q:
     return Q("term", metadata__error=True) | Q("term", metadata__status="error")
 
 
-def _over_time(period: Period) -> Any:
+def _over_time(period: Period, unit: Unit | None = None) -> Any:
     return A(
         "date_histogram",
         field=TIME,
-        calendar_interval=period.unit.value,
+        calendar_interval=(unit or period.unit).value,
         time_zone=getattr(period.zone, "key", "UTC"),
         min_doc_count=1,
     )
@@ -141,14 +141,14 @@ def distinct(field: str, exact: int = EXACT) -> Any:
     return A("cardinality", field=field, precision_threshold=exact)
 
 
-def _totals(ask: Ask, period: Period) -> Search:
+def _totals(ask: Ask, period: Period, unit: Unit | None = None) -> Search:
     """Events of a period: how many, of how many visitors, and when."""
     search = _chosen(counting(period.start, period.until), ask, "source", "type", "channel")
     search.aggs.bucket("failed", "filter", filter=failed())
     search.aggs.bucket("visitors", distinct("profile.id"))
     if ask.visits_by_events:
         search.aggs.bucket("sessions", distinct("session.id"))
-    search.aggs.bucket("over_time", _over_time(period))
+    search.aggs.bucket("over_time", _over_time(period, unit))
     return search
 
 
@@ -263,7 +263,8 @@ def searches(ask: Ask) -> Mapping[str, tuple[str, Search]]:
         "events": ("event", _events(ask)),
         "totals": ("event", _totals(ask, ask.period)),
         "work": ("event", _work(ask)),
-        "before": ("event", _totals(ask, before)),
+        # Its weeks begin on other days than those that it stands beside.
+        "before": ("event", _totals(ask, before, Unit.DAY if before.unit is Unit.WEEK else None)),
         "visits": (visits, _visits(ask, ask.period, whole=True)),
         "pages": ("event", _pages(ask)),
         "offers": ("event", _offers(ask)),

@@ -231,7 +231,8 @@ def test_a_segments_change_is_that_of_the_days_that_are_shown(
         SegmentSize.objects.create(environment=shown, day=day, key="vip", name="VIP", size=size)
 
     def told(query: str) -> str:
-        text = get(marketing, "environments:dashboard", "shop", query=query).content.decode()
+        answer = get(marketing, "environments:dashboard", "shop", query=query)
+        text: str = answer.content.decode()
         tile = text[text.index('id="tile-segments"') :]
         return tile[: tile.index("</section>")]
 

@@ -1,5 +1,6 @@
 """The figures of a dashboard: the real engine's, and each counted a second way from the raw."""
 
+import json
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -239,14 +240,7 @@ def test_a_group_of_fewer_than_five_is_not_broken_down(filled: Shop, shop: Envir
 
 
 def event(engine: Connection, shop: Environment, when: datetime, **facts: Any) -> None:
-    source = {
-        "type": "page-view",
-        "source": {"id": "src-web"},
-        "profile": {"id": "p1"},
-        "session": {"id": "s1"},
-        "metadata": {"time": {"insert": when.isoformat()}, "status": "processed", "error": False},
-        **facts,
-    }
+    source = {**dated(when), "profile": {"id": "p1"}, **facts}
     index = shop.naming.partition("event", "2026-11")
     engine.request("POST", f"/{index}/_doc", params={"refresh": "true"}, body=source)
 
@@ -322,6 +316,58 @@ def test_what_was_counted_in_part_is_not_counted_at_each_look(
     monkeypatch.setattr(reading, "search_all", None)
     assert look(empty, Chosen(key="30d"))[0] == found
     engine.request("DELETE", f"/{odd}")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "now"),
+    [
+        # Of a hundred days the first week is one day long, that of the days before three.
+        (Chosen(key="custom", first="2026-08-16", last="2026-11-23"), NOW),
+        # The day after the clocks went back: that one had 25 hours.
+        (Chosen(key="today"), datetime(2026, 10, 26, 20, 30, tzinfo=UTC)),
+        (Chosen(key="custom", first="2026-10-25", last="2026-10-25"), NOW),
+    ],
+    ids=["weeks", "after the change of clocks", "at the change of clocks"],
+)
+def test_the_line_of_the_period_before_stands_at_the_same_days_and_hours(
+    empty: Environment, chosen: Chosen, now: datetime
+) -> None:
+    engine, period = connect(empty.cluster), period_of(chosen, now, BERLIN)
+    before = period.before()
+    event(engine, empty, before.start - timedelta(days=1))
+    lines: list[Any] = []
+    for hours in range(int((before.until - before.start) / timedelta(hours=1))):
+        lines += [{"index": {}}, dated(before.start + timedelta(hours=hours, minutes=5))]
+    for number in range(5):
+        lines += [{"index": {}}, {**dated(period.start), "profile": {"id": f"p{number}"}}]
+    body = "".join(f"{json.dumps(line)}\n" for line in lines)
+    index = empty.naming.partition("event", "2026-11")
+    engine.request("POST", f"/{index}/_bulk", params={"refresh": "true"}, body=body)
+    found = figures_of(empty, chosen, period)
+    over_time = found.tile("over_time")
+    assert over_time is not None
+    moments = [before.start + timedelta(hours=n, minutes=5) for n in range(len(lines) // 2 - 5)]
+    wanted = [
+        sum(start <= later(one, period) < end for one in moments)
+        for start, end in zip(period.edges, period.edges[1:], strict=False)
+    ]
+    assert [row.values[-1] or 0 for row in over_time.rows] == wanted
+
+
+def later(moment: datetime, period: Period) -> datetime:
+    """Return the same time of a clock on the wall, as many days later as a period has."""
+    wall = moment.astimezone(period.zone).replace(tzinfo=None) + timedelta(days=period.days)
+    return wall.replace(tzinfo=period.zone).astimezone(UTC)
+
+
+def dated(when: datetime) -> dict[str, Any]:
+    return {
+        "type": "page-view",
+        "source": {"id": "src-web"},
+        "profile": {"id": f"p{when.hour}"},
+        "session": {"id": "s1"},
+        "metadata": {"time": {"insert": when.isoformat()}, "status": "processed", "error": False},
+    }
 
 
 def test_what_workflow_tests_left_is_told_apart(empty: Environment) -> None:
