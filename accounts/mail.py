@@ -1,12 +1,15 @@
 """Whether the console can send mail, how it does, and the link that sets a password."""
 
+import smtplib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.mime.image import MIMEImage
+from typing import Final
 
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, send_mail
+from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -15,9 +18,23 @@ from accounts.models import User
 from accounts.time_zones import zone_of
 from accounts.tokens import LinkTokens
 
+# What a server says of a mail that it does not take. Any other end may come after it took it.
+_REFUSALS: Final = (
+    smtplib.SMTPResponseException,
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPNotSupportedError,
+)
+
 
 class MailError(Exception):
     """A mail could not be handed over. `str()` is fit for people."""
+
+
+class UnsureMailError(MailError):
+    """The server answered no more while it was given the mail, which it may have taken.
+
+    Whoever tries again may send it twice.
+    """
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,7 @@ def send(user: User, template: str, context: dict[str, object], *, to: str = "")
     """Send one person a mail, or to another address; `template` has the subject in its first line.
 
     Raises:
+        UnsureMailError: the server answered no more, and may have taken it.
         MailError: there is no address, no mail server, or it took nothing.
     """
     to = _address(user, to)
@@ -53,10 +71,7 @@ def send(user: User, template: str, context: dict[str, object], *, to: str = "")
     with timezone.override(zone_of(user)):
         text = render_to_string(template, {"user": user, **context})
     subject, _, body = text.strip().partition("\n")
-    try:
-        send_mail(subject.strip(), body.strip() + "\n", None, [to])
-    except OSError as error:
-        raise MailError(f"The mail server did not take the mail: {error}.") from error
+    _hand_over(EmailMessage(subject.strip(), body.strip() + "\n", None, [to]))
 
 
 def send_drawn(
@@ -68,6 +83,7 @@ def send_drawn(
     `.html`.
 
     Raises:
+        UnsureMailError: the server answered no more, and may have taken it.
         MailError: there is no address, no mail server, or it took nothing.
     """
     to, facts = _address(user), {"user": user, **context}
@@ -88,10 +104,33 @@ def send_drawn(
         part.add_header("Content-ID", f"<{picture.name}>")
         part.add_header("Content-Disposition", "inline", filename=f"{picture.name}.png")
         message.attach(part)
+    _hand_over(message)
+
+
+def _hand_over(message: EmailMessage) -> None:
+    # Opened and closed here, because only what happens between the two can have sent the mail.
+    connection = get_connection()
+    try:
+        connection.open()
+    except OSError as error:
+        raise _not_taken(error) from error
+    message.connection = connection
     try:
         message.send()
+    except _REFUSALS as error:
+        raise _not_taken(error) from error
     except OSError as error:
-        raise MailError(f"The mail server did not take the mail: {error}.") from error
+        raise UnsureMailError(
+            "It is not known whether the mail server took the mail: it was being handed over when "
+            f"the server answered no more ({error})."
+        ) from error
+    finally:
+        with suppress(OSError):
+            connection.close()
+
+
+def _not_taken(error: OSError) -> MailError:
+    return MailError(f"The mail server did not take the mail: {error}.")
 
 
 def _address(user: User, to: str = "") -> str:

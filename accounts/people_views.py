@@ -109,13 +109,14 @@ def _invited(request: HttpRequest, data: dict[str, Any]) -> HttpResponse:
 def _hand_over_link(request: HttpRequest, user: User) -> HttpResponse:
     """Send the link by mail or, where that cannot be, show it once."""
     link = request.build_absolute_uri(mail.password_path(user))
-    problem = ""
+    problem, unsure = "", False
     invited = user.is_invited
     template = "mail/invitation.txt" if invited else "mail/password_link.txt"
     try:
         mail.send(user, template, {"link": link, "by": signed_in(request)})
     except mail.MailError as error:
-        problem = str(error)
+        # The link is shown all the same: of two that reach a person, one works once.
+        problem, unsure = str(error), isinstance(error, mail.UnsureMailError)
     record(request_actor(request), "account.link-given", user, detail={"shown": bool(problem)})
     if not problem:
         what = "An invitation" if invited else "A link to set a password"
@@ -128,6 +129,7 @@ def _hand_over_link(request: HttpRequest, user: User) -> HttpResponse:
         person=user,
         link=link,
         problem=problem,
+        unsure=unsure,
     )
 
 
@@ -190,6 +192,8 @@ def _tell(request: HttpRequest, user: User, address: str) -> None:
     """Tell a person at their former address that mail goes elsewhere now."""
     try:
         mail.send(user, "mail/address.txt", {"by": signed_in(request)}, to=address)
+    except mail.UnsureMailError as error:
+        messages.warning(request, f"{address} may not have been told of it. {error}")
     except mail.MailError as error:
         messages.warning(request, f"{address} was not told of it: {error}")
 

@@ -8,7 +8,7 @@ from django.utils import formats, timezone
 
 from accounts import mail
 from accounts.audit import record, system_actor
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from environments.findings import Finding, Severity
 from environments.licence_models import console_day
@@ -75,7 +75,8 @@ def remind() -> list[Licence]:
     """Tell the administrator by mail of each threshold once; return the licences told of.
 
     Call it again and again. Of several thresholds that passed while nobody called it, the last one
-    is told of. Of two workers one sends; where no mail can be sent, it is tried again.
+    is told of. Of two workers one sends; where no mail can be sent, it is tried again, but not
+    where the mail server may have taken it.
     """
     if not mail.is_configured():
         return []
@@ -96,9 +97,26 @@ def _told(licence: Licence, person: User) -> bool:
     try:
         facts = {"licence": licence, "finding": said, "covered": covered}
         mail.send(person, "mail/licence.txt", facts)
+    except mail.UnsureMailError as error:
+        # Not again: pages say the same until it is renewed, and each try may send one more.
+        log.warning("licence.mail-unsure", licence=licence.pk, problem=str(error)[:200])
+        _reminded(licence, reached, reason=str(error))
+        return False
     except mail.MailError as error:
         log.error("licence.mail-lost", licence=licence.pk, problem=str(error)[:200])
         same.filter(told_days=reached).update(told_days=before)
         return False
-    record(system_actor(), "licence.reminded", licence, detail={"days": reached})
+    _reminded(licence, reached)
     return True
+
+
+def _reminded(licence: Licence, reached: int, reason: str = "") -> None:
+    outcome = AuditEvent.Outcome.FAILED if reason else AuditEvent.Outcome.DONE
+    record(
+        system_actor(),
+        "licence.reminded",
+        licence,
+        outcome=outcome,
+        reason=reason,
+        detail={"days": reached},
+    )

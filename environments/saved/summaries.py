@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import mail
 from accounts.audit import Actor, record, system_actor
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from environments.elastic import ElasticError
 from environments.models import Environment, SavedView, Summary
 from environments.saved.letters import Letter, write
@@ -158,6 +158,9 @@ def _sent(summary: Summary, week: Week, now: datetime) -> bool:
         if not kept.update(sent_week=week.first):
             return False
         _hand_over(summary, letter)
+    except mail.UnsureMailError as error:
+        _unsure(summary, week, f"{error} It is not sent again, so that none comes twice.")
+        return False
     except (ElasticError, mail.MailError) as error:
         _failed(summary, str(error))
         return False
@@ -184,6 +187,20 @@ def _hand_over(summary: Summary, letter: Letter) -> None:
     pictures = [mail.Picture(PICTURE, letter.picture)] if letter.picture else []
     facts: dict[str, object] = {"letter": letter, "picture": PICTURE}
     mail.send_drawn(summary.user, "mail/summary", facts, pictures)
+
+
+def _unsure(summary: Summary, week: Week, problem: str) -> None:
+    """Leave a week for sent that may have been, and say so."""
+    log.warning("summary.unsure", summary=summary.pk, problem=problem[:200])
+    Summary.objects.filter(pk=summary.pk).update(problem=problem[:1000], tries=0, next_try_at=None)
+    record(
+        system_actor(),
+        SENT,
+        summary,
+        outcome=AuditEvent.Outcome.FAILED,
+        reason=problem,
+        detail={"week": week.first.isoformat()},
+    )
 
 
 def _failed(summary: Summary, problem: str) -> None:

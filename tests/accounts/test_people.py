@@ -19,6 +19,7 @@ from accounts.policy import may
 from accounts.roles import Role, Verb
 from tests.accounts.conftest import Cast, give_factor, sign_in, stranger, told
 from tests.factories import FACTORS, enter, prove
+from tests.mail_servers import mail_server
 
 NEW = "a quite new phrase 9"
 LINK = re.compile(r"https://testserver(/account/password/reset/key/[\w-]+/)")
@@ -125,6 +126,21 @@ def test_a_changed_address_is_told_to_the_former_one(cast: Cast, settings: Setti
     assert "Another account has this address" in answer.content.decode()
     data = {"first_name": "Q\u202eA", "last_name": "", "email": ""}
     assert enter(cast.admin).post(url, data, secure=True).status_code == 400
+
+
+def test_that_nobody_knows_whether_a_mail_came_is_said_so(cast: Cast, settings: Settings) -> None:
+    settings.MAIL_CONFIGURED = True
+    client = enter(cast.admin)
+    with mail_server(settings, at_end=None):
+        answer = client.post(reverse("accounts:invite"), form_of(cast, step="send"), secure=True)
+        text = answer.content.decode()
+        assert "It is not known whether the mail server took the mail" in text
+        assert "No mail was sent" not in text
+        assert "reset/key" in text
+        where = reverse("accounts:person", args=[cast.qa.pk])
+        data = {"first_name": "Q", "last_name": "", "email": "new@example.com"}
+        text = client.post(where, data, secure=True, follow=True).content.decode()
+        assert "qa@example.com may not have been told of it" in text
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from promotion.management.commands.worker import acts
 from tests.accounts.conftest import Cast, cast
 from tests.environments.licences import Clock, clock, tracardi_key
 from tests.factories import FACTORS, enter, prove
+from tests.mail_servers import mail_server
 
 __all__ = ["cast", "clock"]
 pytestmark = pytest.mark.django_db
@@ -522,6 +523,18 @@ def test_what_could_not_be_sent_is_tried_again(
     settings.EMAIL_BACKEND = works
     assert len(remind()) == 1
     assert [one.to for one in mails] == [["ada@example.com"]]
+
+
+def test_what_the_mail_server_may_have_taken_is_not_sent_again(
+    cast: Cast, clock: Clock, settings: Settings, mails: list[Any]
+) -> None:
+    kept(cast, ends_on=NOON.date() + timedelta(days=5))
+    clock(NOON)
+    with mail_server(settings, at_end=None) as server:
+        assert remind() == []
+        assert remind() == []
+        assert len(server.taken) == 1
+    assert AuditEvent.objects.get(action="licence.reminded").outcome == "failed"
 
 
 # --- The command --------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from promotion.management.commands.worker import acts
 from promotion.models import Promotion
 from tests.environments.dashboards import Shop, environment
 from tests.factories import People, enter, make_people
+from tests.mail_servers import mail_server
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static_files")]
 MONDAY = datetime(2026, 11, 23, 7, 5, tzinfo=UTC)
@@ -223,6 +224,49 @@ def test_a_mail_that_was_not_taken_is_told_on_the_page_and_tried_again_later(
     assert len(send_summaries()) == 1
     kept = Summary.objects.get()
     assert (kept.problem, kept.tries, kept.sent_week) == ("", 0, date(2026, 11, 16))
+
+
+def test_a_mail_that_the_server_may_have_taken_is_not_sent_again(
+    shop: Environment, people: People, clock: Clock, settings: Settings
+) -> None:
+    ask_for(people.marketing, shop, None, SITE)
+    clock(MONDAY)
+    with mail_server(settings, at_end=None) as server:
+        assert send_summaries() == []
+        clock(MONDAY + timedelta(hours=12))
+        assert send_summaries() == []
+        assert len(server.taken) == 1
+    text = enter(people.marketing.user).get(
+        reverse("environments:views", args=[shop.slug]), secure=True
+    )
+    assert "It is not known whether the mail server took the mail" in text.content.decode()
+    assert "could not be sent" not in text.content.decode()
+    event = AuditEvent.objects.get(action="summary.sent")
+    assert (event.outcome, event.detail) == ("failed", {"week": "2026-11-16"})
+    # The week after comes as ever, and the words go.
+    clock(MONDAY + timedelta(days=7))
+    with mail_server(settings):
+        assert len(send_summaries()) == 1
+    assert Summary.objects.get().problem == ""
+
+
+@pytest.mark.parametrize(("at_end", "taken"), [("451 later", False), ("250 ok", True)])
+def test_a_mail_is_tried_again_only_where_the_server_did_not_take_it(
+    shop: Environment,
+    people: People,
+    clock: Clock,
+    settings: Settings,
+    at_end: str,
+    taken: bool,
+) -> None:
+    ask_for(people.marketing, shop, None, SITE)
+    clock(MONDAY)
+    # What happens after its answer, at the goodbye, changes nothing of it.
+    with mail_server(settings, at_end, at_quit=None) as server:
+        assert bool(send_summaries()) is taken
+        clock(MONDAY + timedelta(minutes=6))
+        send_summaries()
+        assert len(server.taken) == (1 if taken else 2)
 
 
 def test_who_may_not_look_any_more_gets_none_and_nobody_asks_again(
