@@ -19,9 +19,18 @@ from environments.saved.picture import Bar, draw, words_of
 from environments.saved.services import chosen_of
 from environments.saved.weeks import Week, zone_of
 
+# What a page may say and a mail must not: it is written once.
+_OF_PAGES: Final = (
+    " Take a shorter range, or open the page again in a moment.",
+    " Open the page again in a moment.",
+)
 # The tiles of the dashboard that are in the mail, and so many rows of each.
 TILES: Final = ("types", "sources", "campaigns")
 ROWS: Final = 5
+
+
+class NotWholeError(Exception):
+    """The engine answered a part alone of what it was asked for. `str()` is fit for people."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +79,27 @@ def chosen_for(summary: Summary, week: Week) -> Chosen:
     return replace(chosen, key=CUSTOM, first=first, last=last)
 
 
-def write(summary: Summary, week: Week, now: datetime) -> Letter:
+def for_mail(words: str) -> str:
+    """Return what a page says of its figures, without what to do on a page."""
+    for advice in _OF_PAGES:
+        words = words.removesuffix(advice)
+    return words
+
+
+def write(summary: Summary, week: Week, now: datetime, *, whole: bool = True) -> Letter:
     """Count a week, as the person may see it and by their clock.
 
     Raises:
         ElasticError: it could not be counted.
+        NotWholeError: a part alone could be, where it has to be `whole`.
     """
     environment, zone = summary.environment, zone_of(summary.user)
     chosen = chosen_for(summary, week)
     period = period_of(chosen, now, zone)
     figures = figures_of(environment, chosen, period)
+    notes = [for_mail(note) for note in figures.notes]
+    if whole and not figures.is_whole:
+        raise NotWholeError(" ".join(["The week could not be counted as a whole.", *notes]))
     bars = bars_of(figures, period)
     slug = environment.slug
     with timezone.override(zone):
@@ -93,9 +113,10 @@ def write(summary: Summary, week: Week, now: datetime) -> Letter:
         stats=figures.stats,
         parts=[_part(tile) for key in TILES if (tile := figures.tile(key)) is not None],
         live=live,
-        notes=figures.notes,
+        notes=notes,
         withheld=figures.withheld,
-        is_empty=not figures.total,
+        # A part that found nothing says nothing of the rest.
+        is_empty=figures.total == 0 and figures.is_whole,
         picture=draw(bars, "events") if bars else b"",
         picture_words=words_of(bars, "events"),
         dashboard_url=_whole(

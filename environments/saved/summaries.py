@@ -13,7 +13,7 @@ from accounts.audit import Actor, record, system_actor
 from accounts.models import AuditEvent, User
 from environments.elastic import ElasticError
 from environments.models import Environment, SavedView, Summary
-from environments.saved.letters import Letter, write
+from environments.saved.letters import Letter, NotWholeError, for_mail, write
 from environments.saved.services import SavedError, person_of
 from environments.saved.weeks import Week, last_week, zone_of
 
@@ -23,6 +23,8 @@ MOST_SUMMARIES: Final = 10
 AT_ONCE: Final = 5
 # So long nobody else takes on what a worker took on, which may have died since.
 HELD: Final = timedelta(minutes=10)
+# So many times a week that cannot be counted as a whole is left for later; then it goes as it is.
+WHOLE_TRIES: Final = 6
 # After a failure; twice as long after each further one.
 _FIRST_PAUSE: Final = timedelta(minutes=5)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
@@ -152,7 +154,7 @@ def _sent(summary: Summary, week: Week, now: datetime) -> bool:
         return False
     before = summary.sent_week
     try:
-        letter = write(summary, week, now)
+        letter = write(summary, week, now, whole=summary.tries < WHOLE_TRIES)
         # Before it is handed over: whatever happens then, it is not sent again by another.
         kept = Summary.objects.filter(pk=summary.pk, sent_week=before)
         if not kept.update(sent_week=week.first):
@@ -161,8 +163,8 @@ def _sent(summary: Summary, week: Week, now: datetime) -> bool:
     except mail.UnsureMailError as error:
         _unsure(summary, week, f"{error} It is not sent again, so that none comes twice.")
         return False
-    except (ElasticError, mail.MailError) as error:
-        _failed(summary, str(error))
+    except (ElasticError, NotWholeError, mail.MailError) as error:
+        _failed(summary, for_mail(str(error)))
         return False
     Summary.objects.filter(pk=summary.pk).update(
         sent_at=timezone.now(), problem="", tries=0, next_try_at=None

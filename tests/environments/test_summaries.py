@@ -1,6 +1,7 @@
 """Weekly summaries: when they are due, what they say, and that each comes once."""
 
 import io
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from email.message import Message
@@ -20,14 +21,21 @@ from accounts.models import AuditEvent, User
 from accounts.services import revoke
 from environments.dashboards.chosen import Chosen
 from environments.dashboards.reading import figures_of, period_of
+from environments.elastic import connect
 from environments.models import Environment, Summary
 from environments.saved.picture import Bar, draw, scale_of, short
 from environments.saved.services import SavedError, save_view
-from environments.saved.summaries import ask_for, pass_over, pause, send_summaries
+from environments.saved.summaries import (
+    WHOLE_TRIES,
+    ask_for,
+    pass_over,
+    pause,
+    send_summaries,
+)
 from environments.saved.weeks import last_week, next_due
 from promotion.management.commands.worker import acts
 from promotion.models import Promotion
-from tests.environments.dashboards import Shop, environment
+from tests.environments.dashboards import Shop, environment, make_indices
 from tests.factories import People, enter, make_people
 from tests.mail_servers import mail_server
 
@@ -267,6 +275,84 @@ def test_a_mail_is_tried_again_only_where_the_server_did_not_take_it(
         clock(MONDAY + timedelta(minutes=6))
         send_summaries()
         assert len(server.taken) == (1 if taken else 2)
+
+
+@pytest.fixture
+def quiet(elasticsearch_url: str) -> Iterator[Environment]:
+    """A production with nothing in its indices."""
+    caches["figures"].clear()
+    made = environment(elasticsearch_url, f"t{uuid.uuid4().hex[:8]}")
+    engine = connect(made.cluster)
+    indices = make_indices(engine, made.tenant, ["2026-10", "2026-11"])
+    yield made
+    engine.request("DELETE", f"/{','.join(indices)}", params={"ignore_unavailable": "true"})
+
+
+def spoil(shop: Environment, month: str) -> None:
+    """Let the engine make the events of a month as it does without Tracardi's template."""
+    index, engine = shop.naming.partition("event", month), connect(shop.cluster)
+    engine.request("DELETE", f"/{index}")
+    # Words, which cannot be counted.
+    fields = {"profile": {"properties": {"id": {"type": "text"}}}}
+    body = {
+        "aliases": {shop.naming.alias("event"): {}},
+        "mappings": {"properties": fields},
+    }
+    engine.request("PUT", f"/{index}", body=body)
+
+
+def told(people: People, shop: Environment) -> str:
+    where = reverse("environments:views", args=[shop.slug])
+    return str(enter(people.marketing.user).get(where, secure=True).content.decode())
+
+
+@pytest.fixture
+def staff(quiet: Environment, settings: Settings) -> People:
+    settings.MAIL_CONFIGURED = True
+    made = make_people(quiet)
+    assert made.marketing.user is not None
+    made.marketing.user.email = "somebody@example.com"
+    made.marketing.user.save()
+    return made
+
+
+def test_a_week_that_could_not_be_counted_is_no_week_without_events(
+    quiet: Environment, staff: People, clock: Clock
+) -> None:
+    spoil(quiet, "2026-10")
+    spoil(quiet, "2026-11")
+    ask_for(staff.marketing, quiet, None, SITE)
+    clock(MONDAY)
+    assert send_summaries() == []
+    assert "Events could not be counted" in told(staff, quiet)
+    make_indices(connect(quiet.cluster), quiet.tenant, ["2026-10", "2026-11"])
+    caches["figures"].clear()
+    clock(MONDAY + timedelta(minutes=6))
+    assert len(send_summaries()) == 1
+    assert "No event in these days." in mail.outbox[0].body
+
+
+@pytest.mark.parametrize("spoilt", [["2026-10"], ["2026-10", "2026-11"]])
+def test_after_some_tries_a_week_goes_as_far_as_it_could_be_counted_and_says_so(
+    quiet: Environment, staff: People, clock: Clock, spoilt: list[str]
+) -> None:
+    for month in spoilt:
+        spoil(quiet, month)
+    ask_for(staff.marketing, quiet, None, SITE)
+    now = MONDAY
+    for _ in range(WHOLE_TRIES):
+        clock(now)
+        assert send_summaries() == []
+        now = (Summary.objects.get().next_try_at or now) + timedelta(seconds=1)
+    assert "again in a moment" not in told(staff, quiet)
+    clock(now)
+    assert len(send_summaries()) == 1
+    [message] = mail.outbox
+    said = "so the figures are too low" if len(spoilt) == 1 else "Events could not be counted"
+    assert said in message.body
+    assert "again in a moment" not in message.body
+    assert "No event in these days." not in message.body
+    assert Summary.objects.get().problem == ""
 
 
 def test_who_may_not_look_any_more_gets_none_and_nobody_asks_again(
