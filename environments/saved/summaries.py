@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts import mail
@@ -122,7 +122,8 @@ def send_summaries() -> list[Summary]:
         Summary.objects.filter(Q(next_try_at=None) | Q(next_try_at__lte=now))
         .filter(Q(begun_at=None) | Q(begun_at__lte=now - HELD))
         .select_related("user", "environment__cluster", "view__environment")
-        .order_by("begun_at", "pk")
+        # Said, because not every database has those first that nobody took on yet.
+        .order_by(F("begun_at").asc(nulls_first=True), "pk")
     )
     due = [(one, week) for one in rows if (week := due_week(one, now)) is not None]
     return [one for one, week in due[:AT_ONCE] if _take_on(one, now) and _sent(one, week, now)]
@@ -165,6 +166,15 @@ def _sent(summary: Summary, week: Week, now: datetime) -> bool:
         return False
     except (ElasticError, NotWholeError, mail.MailError) as error:
         _failed(summary, for_mail(str(error)))
+        return False
+    except Exception as error:
+        # One summary: those behind it must not wait, and its week must not pass for sent.
+        log.exception("summary.defect", summary=summary.pk)
+        _failed(
+            summary,
+            f"Something that nobody foresaw stopped it ({type(error).__name__}). The worker's log "
+            "has the details, for whoever looks after the console.",
+        )
         return False
     Summary.objects.filter(pk=summary.pk).update(
         sent_at=timezone.now(), problem="", tries=0, next_try_at=None

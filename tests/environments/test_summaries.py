@@ -355,6 +355,24 @@ def test_after_some_tries_a_week_goes_as_far_as_it_could_be_counted_and_says_so(
     assert Summary.objects.get().problem == ""
 
 
+def test_a_summary_that_breaks_keeps_no_other_back_and_is_tried_again(
+    shop: Environment, people: People, clock: Clock
+) -> None:
+    assert people.admin.user is not None
+    for actor in (people.admin, people.marketing):
+        ask_for(actor, shop, None, SITE)
+    # As an import may have left it: no header of a mail can hold it.
+    User.objects.filter(pk=people.admin.user.pk).update(email="admin@exam\nple.com")
+    clock(MONDAY)
+    assert [one.user for one in send_summaries()] == [people.marketing.user]
+    broken = Summary.objects.get(user=people.admin.user)
+    assert broken.sent_week is None
+    assert "Something that nobody foresaw stopped it (BadHeaderError)" in broken.problem
+    User.objects.filter(pk=people.admin.user.pk).update(email="admin@example.com")
+    clock(MONDAY + timedelta(minutes=6))
+    assert [one.user for one in send_summaries()] == [people.admin.user]
+
+
 def test_who_may_not_look_any_more_gets_none_and_nobody_asks_again(
     shop: Environment, people: People, clock: Clock
 ) -> None:
