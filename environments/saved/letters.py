@@ -14,7 +14,9 @@ from environments.dashboards.marks import Marker, markers
 from environments.dashboards.ranges import CUSTOM, Period, day_words
 from environments.dashboards.reading import figures_of, period_of
 from environments.dashboards.tiles import Row, Stat, Tile
+from environments.marks import TEST_MARK
 from environments.models import Environment, Summary
+from environments.saved.menu import filter_words
 from environments.saved.picture import Bar, draw, words_of
 from environments.saved.services import chosen_of
 from environments.saved.weeks import Week, zone_of
@@ -35,7 +37,7 @@ class NotWholeError(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """One tile of the dashboard as a short list; `note` says why there is none."""
+    """One tile of the dashboard as a short list; `note` says what is not in it, and why."""
 
     title: str
     columns: Sequence[str]
@@ -109,11 +111,11 @@ def write(summary: Summary, week: Week, now: datetime, *, whole: bool = True) ->
         title=summary.title,
         period=period,
         before=period.before(),
-        filters="; ".join(f"{name}: {', '.join(v)}" for name, v in chosen.filters.items()),
+        filters="; ".join(filter_words(chosen, figures.offers)),
         stats=figures.stats,
         parts=[_part(tile) for key in TILES if (tile := figures.tile(key)) is not None],
         live=live,
-        notes=notes,
+        notes=[*notes, *_of_tests(figures)],
         withheld=figures.withheld,
         # A part that found nothing says nothing of the rest.
         is_empty=figures.total == 0 and figures.is_whole,
@@ -151,7 +153,18 @@ def bars_of(figures: Figures, period: Period) -> list[Bar]:
 def _part(tile: Tile) -> Part:
     left = len(tile.rows) - ROWS
     more = f"{left} more {'is' if left == 1 else 'are'} on the dashboard." if left > 0 else ""
-    return Part(tile.title, tile.columns, tile.rows[:ROWS], tile.note or more)
+    notes = [words for words in (tile.note, more, *tile.notes) if words]
+    return Part(tile.title, tile.columns, tile.rows[:ROWS], " ".join(notes))
+
+
+def _of_tests(figures: Figures) -> list[str]:
+    if not figures.of_tests:
+        return []
+    whole = "" if figures.total is None else f" of {figures.total:,}"
+    return [
+        f"Workflow tests count in all of these figures: {figures.of_tests:,}{whole} events. Their "
+        f"sessions, and the profiles that they bring, have ids that begin with {TEST_MARK}."
+    ]
 
 
 def _whole(summary: Summary, path: str) -> str:

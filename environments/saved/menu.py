@@ -1,6 +1,6 @@
 """The views that a dashboard offers, and which of them it shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from accounts.models import User
@@ -9,6 +9,8 @@ from environments.dashboards.ranges import CHOICES, CUSTOM
 from environments.models import Environment, SavedView
 from environments.saved.forms import SaveForm
 from environments.saved.services import chosen_of
+
+Offers = Mapping[str, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,16 @@ def query_words(query: str) -> str:
         days = f"{chosen.first} to {chosen.last}"
     else:
         days = next(choice.words for choice in CHOICES if choice.key == chosen.key)
-    filters = [
-        f"{LABELS[name].lower()}: {', '.join(values)}" for name, values in chosen.filters.items()
+    return "; ".join([days, *filter_words(chosen)])
+
+
+def filter_words(chosen: Chosen, offers: Offers | None = None) -> list[str]:
+    """Return each filter in words, such as `source: Web shop`.
+
+    `offers` has what an engine calls the values, as `Figures.offers`; of others the value is told.
+    """
+    known = {name: dict((offers or {}).get(name, ())) for name in chosen.filters}
+    return [
+        f"{LABELS[name].lower()}: {', '.join(known[name].get(one, one) for one in values)}"
+        for name, values in chosen.filters.items()
     ]
-    return "; ".join([days, *filters])

@@ -22,7 +22,9 @@ from accounts.services import revoke
 from environments.dashboards.chosen import Chosen
 from environments.dashboards.reading import figures_of, period_of
 from environments.elastic import connect
+from environments.marks import TEST_MARK
 from environments.models import Environment, Summary
+from environments.saved.letters import chosen_for
 from environments.saved.picture import Bar, draw, scale_of, short
 from environments.saved.services import SavedError, save_view
 from environments.saved.summaries import (
@@ -306,6 +308,20 @@ def told(people: People, shop: Environment) -> str:
     return str(enter(people.marketing.user).get(where, secure=True).content.decode())
 
 
+def event(shop: Environment, when: datetime, **facts: Any) -> None:
+    source = {
+        "type": "page-view",
+        "source": {"id": "src-web-shop"},
+        "profile": {"id": "p1"},
+        "session": {"id": "s1"},
+        "metadata": {"time": {"insert": when.isoformat()}, "status": "processed", "error": False},
+        **facts,
+    }
+    index = shop.naming.partition("event", "2026-11")
+    path = f"/{index}/_doc"
+    connect(shop.cluster).request("POST", path, params={"refresh": "true"}, body=source)
+
+
 @pytest.fixture
 def staff(quiet: Environment, settings: Settings) -> People:
     settings.MAIL_CONFIGURED = True
@@ -314,6 +330,40 @@ def staff(quiet: Environment, settings: Settings) -> People:
     made.marketing.user.email = "somebody@example.com"
     made.marketing.user.save()
     return made
+
+
+def test_the_mail_names_its_filters_and_says_what_the_dashboard_does_beside_the_figures(
+    quiet: Environment, staff: People, clock: Clock
+) -> None:
+    for number in range(6):
+        event(
+            quiet,
+            MONDAY - timedelta(days=3),
+            profile={"id": f"p{number}"},
+            session={"id": f"s{number}"},
+            utm={"campaign": "Spring" if number else "Of one"},
+        )
+    event(quiet, MONDAY - timedelta(days=3), session={"id": f"{TEST_MARK}7-1-abc"})
+    named = f"/{quiet.naming.concrete('event-source')}/_doc/src-web-shop"
+    connect(quiet.cluster).request(
+        "PUT", named, params={"refresh": "true"}, body={"name": "Web shop"}
+    )
+    query = "range=7d&source=src-web-shop&type=page-view"
+    view = save_view(staff.marketing, quiet, "Shop", query)
+    ask_for(staff.marketing, quiet, view, SITE)
+    clock(MONDAY)
+    assert len(send_summaries()) == 1
+    [message] = mail.outbox
+    html = parts_of(message)["text/html"].get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "Spring: 5" in message.body
+    chosen = chosen_for(Summary.objects.get(), last_week(MONDAY, UTC))
+    tile = figures_of(quiet, chosen, period_of(chosen, MONDAY, UTC)).tile("campaigns")
+    assert tile is not None
+    [note] = tile.notes
+    for text in (message.body, html):
+        assert "Only source: Web shop; event type: page-view." in text
+        assert note in text
+        assert "Workflow tests count in all of these figures: 1 of 7 events." in text
 
 
 def test_a_week_that_could_not_be_counted_is_no_week_without_events(
