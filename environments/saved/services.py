@@ -68,7 +68,8 @@ def save_view(
 ) -> SavedView:
     """Keep what a dashboard's address asks for under a name, and share it with roles.
 
-    With `replace` a view of the same name takes it over; whoever began with it still does.
+    With `replace` a view of the same name takes it over: whoever began with it still does, and it
+    stays shared as it was, with `roles` beside. Sharing is taken away by `change_view` alone.
 
     Raises:
         NotAllowedError: the actor may not.
@@ -91,10 +92,14 @@ def save_view(
                     "was saved. Remove one first, or replace it."
                 )
             view = SavedView(environment=environment, owner=owner)
+            before = None
+        else:
+            before = {"query": view.query, "roles": view.roles}
+            roles = [*roles, *map(Role, view.roles)]
         view.name, view.query, view.changed_at = name, query, timezone.now()
         view.save()
-        given = _share(view, roles)
-        record(actor, SAVED, view, detail={"query": query, "roles": given})
+        after: dict[str, Any] = {"query": query, "roles": _share(view, roles)}
+        record(actor, SAVED, view, detail={"before": before, "after": after} if before else after)
     return view
 
 

@@ -74,6 +74,7 @@ def _page(
         most=MOST_VIEWS,
         saving=saving,
         taken=taken,
+        taken_roles=[role_words(role) for role in taken.roles] if taken else [],
         problem=problem,
         summaries=kept.select_related("view", "environment"),
         lacks=lacks(user),

@@ -144,6 +144,27 @@ def test_a_name_that_is_taken_is_replaced_only_where_that_is_asked_for(
         change_view(people.marketing, other, "Shop", [])
 
 
+def test_a_view_that_is_replaced_stays_shared(shop: Environment, people: People) -> None:
+    save_view(people.marketing, shop, "Shop", QUERY, [Role.QA])
+    client = enter(people.marketing.user)
+    answer = send(client, "save-view", [shop.slug], name="Shop", query="range=90d")
+    assert "“Shop” is shared with QA, and stays so" in answer.content.decode()
+    data = {"name": "Shop", "query": "range=90d", "replace": "on"}
+    assert send(client, "save-view", [shop.slug], **data).status_code == 302
+    assert SavedView.objects.get().roles == ["qa"]
+    event = AuditEvent.objects.filter(action="view.saved").latest("pk")
+    assert event.detail == {
+        "before": {"query": QUERY, "roles": ["qa"]},
+        "after": {"query": "range=90d", "roles": ["qa"]},
+    }
+    assert send(client, "save-view", [shop.slug], roles=["marketing"], **data).status_code == 302
+    assert SavedView.objects.get().roles == ["marketing", "qa"]
+    # Taken away where that is asked for.
+    view = SavedView.objects.get()
+    assert send(client, "change-view", [shop.slug, view.pk], name="Shop").status_code == 302
+    assert SavedView.objects.get().roles == []
+
+
 def test_only_its_owner_changes_a_view_and_the_administrator_tidies_up_after_who_left(
     shop: Environment, people: People, colleague: Actor
 ) -> None:
