@@ -86,7 +86,8 @@ def save_view(
         if view is not None and not replace:
             raise NameTakenError(view)
         if view is None:
-            if own.count() >= MOST_VIEWS:
+            # Of an environment that they may not see any more they can remove none.
+            if SavedView.objects.visible_to(owner).filter(owner=owner).count() >= MOST_VIEWS:
                 raise SavedError(
                     f"You have {MOST_VIEWS} views, which is as many as one person keeps. Nothing "
                     "was saved. Remove one first, or replace it."
@@ -135,12 +136,14 @@ def change_view(actor: Actor, view: SavedView, name: str, roles: Iterable[Role])
 def may_remove(user: User, view: SavedView) -> bool:
     """Answer whether a view is theirs to remove.
 
-    That is its owner's, and the administrator's where the owner was switched off and it is shared.
+    That is its owner's, and the administrator's where it is shared and the owner cannot any more.
     """
     if view.owner_id == user.pk:
         return True
-    orphan = not view.owner.is_active and view.shares.exists()
-    return orphan and bool(may(user, Verb.MANAGE, view.environment))
+    # Most people are no administrator: of those nothing more is asked.
+    if not may(user, Verb.MANAGE, view.environment):
+        return False
+    return view.shares.exists() and not may(view.owner, Verb.VIEW_DASHBOARD, view.environment)
 
 
 def remove_view(actor: Actor, view: SavedView) -> None:

@@ -92,6 +92,7 @@ def _row(
     changing: tuple[SavedView, ViewForm] | None,
 ) -> dict[str, Any]:
     form = changing[1] if changing is not None and changing[0].pk == view.pk else None
+    removable = may_remove(user, view)
     return {
         "view": view,
         "words": query_words(view.query),
@@ -99,21 +100,31 @@ def _row(
         "is_pinned": pin is not None and pin.view_id == view.pk,
         "form": form or ViewForm.of(view),
         "is_open": form is not None,
-        "may_remove": may_remove(user, view),
+        "may_remove": removable,
+        "lost": _lost(view) if removable and view.owner_id != user.pk else "",
     }
 
 
 def _left_over(user: User, environment: Environment, seen: list[SavedView]) -> list[dict[str, Any]]:
-    """Return shared views of people who were switched off, which the administrator removes."""
+    """Return shared views whose owners cannot remove them any more: the administrator does."""
     if not may(user, Verb.MANAGE, environment):
         return []
     rows = (
-        SavedView.objects.filter(environment=environment, owner__is_active=False)
+        SavedView.objects.filter(environment=environment)
         .exclude(shares=None)
         .exclude(pk__in=[one.pk for one in seen])
+        .select_related("owner", "environment")
+        .prefetch_related("shares")
     )
-    rows = rows.select_related("owner", "environment").prefetch_related("shares")
-    return [_row(user, one, None, None) for one in rows]
+    found = [_row(user, one, None, None) for one in rows]
+    return [row for row in found if row["may_remove"]]
+
+
+def _lost(view: SavedView) -> str:
+    """Say why its owner cannot remove a view that another person may."""
+    if view.owner.is_active:
+        return "who may not see this dashboard any more"
+    return "whose account is switched off"
 
 
 @console_page
@@ -192,6 +203,7 @@ def remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         words=query_words(view.query),
         roles=[role_words(role) for role in view.roles],
         is_mine=view.owner_id == user.pk,
+        lost=_lost(view),
         is_pinned=Pin.objects.filter(view=view, user=user).exists(),
         others=others,
         summaries=Summary.objects.filter(view=view).count(),

@@ -190,6 +190,43 @@ def test_only_its_owner_changes_a_view_and_the_administrator_tidies_up_after_who
     assert not SavedView.objects.filter(pk=view.pk).exists()
 
 
+def test_the_administrator_tidies_up_after_who_may_not_look_any_more(
+    shop: Environment, people: People, colleague: Actor
+) -> None:
+    view = save_view(colleague, shop, "Ours", QUERY, [Role.MARKETING])
+    where, admin = [shop.slug, view.pk], enter(people.admin.user)
+    assert "Left over" not in page(admin, reverse("environments:views", args=[shop.slug]))
+    revoke(system_actor(), user_of(colleague), shop)
+    assert names(people.marketing) == ["Ours"]
+    assert send(enter(people.marketing.user), "remove-view", where).status_code == 403
+    text = page(admin, reverse("environments:views", args=[shop.slug]))
+    assert "Left over" in text
+    assert "By colleague, who may not see this dashboard any more" in text
+    assert "who may not see this dashboard any more" in page(
+        admin, reverse("environments:remove-view", args=where)
+    )
+    assert send(admin, "remove-view", where).status_code == 302
+    assert not SavedView.objects.exists()
+
+
+def test_views_that_their_owner_may_not_see_any_more_leave_room_for_others(
+    shop: Environment, people: People, colleague: Actor
+) -> None:
+    other = Environment.objects.create(
+        name="Other",
+        slug="other",
+        cluster=shop.cluster,
+        version="0.8.1",
+        tenant="other",
+        kind="staging",
+    )
+    SavedView.objects.bulk_create(
+        SavedView(environment=other, owner=colleague.user, name=f"V{n}", query=QUERY)
+        for n in range(MOST_VIEWS)
+    )
+    assert save_view(colleague, shop, "One", QUERY).name == "One"
+
+
 def test_a_person_begins_with_the_view_that_they_pinned_while_they_may_see_it(
     shop: Environment, people: People, colleague: Actor
 ) -> None:
