@@ -1,6 +1,6 @@
 """The wizard as pages: a cluster, what is in it, and the environments that it becomes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -33,7 +33,7 @@ from environments.discovery import Discovery, IndexSet
 from environments.elastic import ElasticError
 from environments.faults import TrialError
 from environments.installations import TooManyError, connected, look
-from environments.models import Cluster, Environment
+from environments.models import Cluster, Environment, SavedView, Summary
 from environments.rights import lacking_rights
 from environments.suggesting import suggest
 from environments.web import environment_for
@@ -239,7 +239,8 @@ def _remove_environment(request: HttpRequest, shown: Environment) -> HttpRespons
         to=reverse("promotion:environments"),
         problem=remove_problem(shown),
         words="The console forgets it, and who was granted it. Its indices in the cluster and its "
-        f"Tracardi stay as they are; it can be connected again.{_recipes_too(shown)}",
+        f"Tracardi stay as they are; it can be connected again.{_recipes_too(shown)}"
+        f"{_views_too(shown)}",
         back=reverse("admin:environments_environment_change", args=[shown.pk]),
     )
 
@@ -266,8 +267,26 @@ def _recipes_too(shown: Environment) -> str:
     names = [str(one) for one in recipes_of(shown)]
     if not names:
         return ""
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return (
-        f" Its deployment recipes go with it: {', '.join(names[:_MOST_NAMED])}{more}. Download "
-        "first what you still need."
+        f" Its deployment recipes go with it: {_named(names)}. Download first what you still need."
     )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"
+
+
+def _views_too(shown: Environment) -> str:
+    """Return what is said of people's views that go with an environment, and of their mails."""
+    saved = SavedView.objects.filter(environment=shown).select_related("owner")
+    views = list(saved.prefetch_related("shares"))
+    shared = [f"“{one.name}” of {one.owner.label}" for one in views if one.roles]
+    # What somebody keeps to themselves is counted, and not named.
+    own, mails = len(views) - len(shared), Summary.objects.filter(environment=shown).count()
+    words = [
+        f"Shared views of its dashboard go with it: {_named(shared)}." if shared else "",
+        f"Views that people keep to themselves go with it: {own}." if own else "",
+        f"Weekly summaries of it end: {mails}." if mails else "",
+    ]
+    return "".join(f" {one}" for one in words if one)

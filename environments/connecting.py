@@ -15,7 +15,7 @@ from accounts.models import AuditEvent
 from accounts.policy import APP_LABEL, MODEL
 from accounts.roles import Verb
 from environments.installations import connected
-from environments.models import Cluster, Environment, Funnel, RecipeVersion
+from environments.models import Cluster, Environment, Funnel, RecipeVersion, SavedView, Summary
 from environments.naming import Naming, Side
 from environments.suggesting import HERE, THERE
 from environments.ties import tie_of
@@ -211,6 +211,12 @@ def _forget(actor: Actor, action: str, held: Environment) -> None:
             detail["recipes"] = [str(one) for one in recipes]
         if funnels := list(Funnel.objects.filter(environment=held).values_list("name", flat=True)):
             detail["funnels"] = funnels
+        for key, kept, field in (
+            ("views", SavedView.objects.filter(environment=held), "name"),
+            ("summaries_of", Summary.objects.filter(environment=held), "user__username"),
+        ):
+            if names := sorted(kept.values_list(field, flat=True)):
+                detail[key] = names
         record(actor, action, held, detail=detail)
         grants.delete()
         recipes.delete()

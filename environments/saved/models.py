@@ -88,18 +88,19 @@ class Share(models.Model):
 
 
 class Pin(models.Model):
-    """The view that a person begins with."""
+    """The view that a person begins with; none once it was removed, until they forget it."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pin"
     )
-    view = models.ForeignKey(SavedView, on_delete=models.CASCADE, related_name="pins")
+    # Not gone with the view: the person has to be told why they begin elsewhere.
+    view = models.ForeignKey(SavedView, null=True, on_delete=models.SET_NULL, related_name="pins")
 
     class Meta:
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"{self.view} of {self.user.label}"
+        return f"{self.view or 'A view that was removed'} of {self.user.label}"
 
 
 class Summary(models.Model):

@@ -22,6 +22,7 @@ CHANGED: Final = "view.changed"
 REMOVED: Final = "view.removed"
 PINNED: Final = "view.pinned"
 UNPINNED: Final = "view.unpinned"
+DROPPED: Final = "summary.dropped"
 
 
 class SavedError(Exception):
@@ -158,6 +159,11 @@ def remove_view(actor: Actor, view: SavedView) -> None:
     with transaction.atomic():
         detail: dict[str, Any] = {"owner": view.owner.username, "query": view.query}
         record(actor, REMOVED, view, detail={**detail, "roles": view.roles})
+        for one in view.summaries.select_related("user", "environment", "view"):
+            words = f"{user.label} removed {view}."
+            record(actor, DROPPED, one, reason=words, detail={"of": one.user.username})
+        # Whoever removes it knows; the pins of others stay, and tell them.
+        Pin.objects.filter(view=view, user=user).delete()
         view.delete()
 
 
@@ -185,7 +191,7 @@ def unpin_view(actor: Actor, environment: Environment) -> None:
     with transaction.atomic():
         pin = Pin.objects.filter(user=user).select_related("view__environment").first()
         if pin is not None:
-            record(actor, UNPINNED, pin.view)
+            record(actor, UNPINNED, pin.view or environment)
             pin.delete()
 
 

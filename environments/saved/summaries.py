@@ -14,7 +14,7 @@ from accounts.models import AuditEvent, User
 from environments.elastic import ElasticError
 from environments.models import Environment, SavedView, Summary
 from environments.saved.letters import Letter, NotWholeError, for_mail, write
-from environments.saved.services import SavedError, person_of
+from environments.saved.services import DROPPED, SavedError, person_of
 from environments.saved.weeks import Week, last_week, zone_of
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,6 @@ _FIRST_PAUSE: Final = timedelta(minutes=5)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
 ASKED: Final = "summary.asked-for"
 ENDED: Final = "summary.ended"
-DROPPED: Final = "summary.dropped"
 SENT: Final = "summary.sent"
 PICTURE: Final = "events-a-day"
 

@@ -13,7 +13,7 @@ from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent, User
 from accounts.roles import Role
 from accounts.services import create_user, grant, revoke
-from environments.models import Cluster, Environment, SavedView, Share
+from environments.models import Cluster, Environment, SavedView, Share, Summary
 from environments.saved.services import (
     MOST_VIEWS,
     NameTakenError,
@@ -255,6 +255,50 @@ def test_a_person_begins_with_the_view_that_they_pinned_while_they_may_see_it(
         "view.unpinned",
         "view.removed",
     }
+
+
+def test_a_view_that_is_removed_is_told_to_whoever_began_with_it_or_had_mails_of_it(
+    shop: Environment, people: People, colleague: Actor
+) -> None:
+    view = save_view(people.marketing, shop, "Ours", QUERY, [Role.MARKETING, Role.QA])
+    for actor in (people.marketing, colleague):
+        pin_view(actor, view)
+    for actor in (colleague, people.qa):
+        Summary.objects.create(user=actor.user, environment=shop, view=view, site="https://x")
+    remove_view(people.marketing, view)
+    assert pinned_page(user_of(colleague)) == ""
+    where = reverse("environments:views", args=[shop.slug])
+    client = enter(user_of(colleague))
+    assert "cannot be shown to you any more" in page(client, where)
+    # Who removed it was told before.
+    assert "cannot be shown to you any more" not in page(enter(people.marketing.user), where)
+    assert not Summary.objects.exists()
+    dropped = AuditEvent.objects.filter(action="summary.dropped")
+    assert sorted(one.detail["of"] for one in dropped) == ["colleague", "qa"]
+    assert {one.reason for one in dropped} == {"marketing removed View “Ours” of Shop."}
+    assert send(client, "unpin-view", [shop.slug]).status_code == 302
+    assert "cannot be shown to you any more" not in page(client, where)
+    assert AuditEvent.objects.get(action="view.unpinned").object_label == "Shop"
+
+
+def test_removing_an_environment_names_the_views_that_go_with_it(
+    shop: Environment, people: People, colleague: Actor
+) -> None:
+    view = save_view(people.marketing, shop, "Ours", QUERY, [Role.MARKETING])
+    save_view(people.marketing, shop, "Mine", QUERY)
+    pin_view(colleague, view)
+    Summary.objects.create(user=people.qa.user, environment=shop, site="https://x")
+    client = enter(people.admin.user)
+    where = reverse("environments:remove-environment", args=[shop.slug])
+    text = page(client, where)
+    assert "Shared views of its dashboard go with it: “Ours” of marketing." in text
+    assert "Views that people keep to themselves go with it: 1." in text
+    assert "Weekly summaries of it end: 1." in text
+    assert "Mine" not in text
+    assert client.post(where, {"sure": "on"}, secure=True).status_code == 302
+    detail = AuditEvent.objects.get(action="environment.removed").detail
+    assert (detail["views"], detail["summaries_of"]) == (["Mine", "Ours"], ["qa"])
+    assert pinned_page(User.objects.get(pk=user_of(colleague).pk)) == ""
 
 
 def test_whoever_looks_as_somebody_else_changes_none_of_their_views(
