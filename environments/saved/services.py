@@ -198,7 +198,7 @@ def unpin_view(actor: Actor, environment: Environment) -> None:
 def pinned_page(user: User) -> str:
     """Return the address that a person begins with; empty where they pinned none they may see."""
     pin = Pin.objects.filter(user=user).first()
-    if pin is None:
+    if pin is None or pin.view_id is None:
         return ""
     seen = SavedView.objects.visible_to(user).select_related("environment")
     view = seen.filter(pk=pin.view_id).first()

@@ -57,7 +57,8 @@ def _page(
     user = signed_in(request)
     own, shared = views_of(user, environment)
     pin = Pin.objects.filter(user=user).select_related("view__environment").first()
-    pinned = SavedView.objects.visible_to(user).filter(pk=pin.view_id).exists() if pin else False
+    begun = pin.view if pin else None
+    pinned = begun is not None and SavedView.objects.visible_to(user).filter(pk=begun.pk).exists()
     zone = zone_of(user)
     kept = Summary.objects.filter(user=user, environment=environment)
     return show(

@@ -264,7 +264,7 @@ def test_a_view_that_is_removed_is_told_to_whoever_began_with_it_or_had_mails_of
     for actor in (people.marketing, colleague):
         pin_view(actor, view)
     for actor in (colleague, people.qa):
-        Summary.objects.create(user=actor.user, environment=shop, view=view, site="https://x")
+        Summary.objects.create(user=user_of(actor), environment=shop, view=view, site="https://x")
     remove_view(people.marketing, view)
     assert pinned_page(user_of(colleague)) == ""
     where = reverse("environments:views", args=[shop.slug])
@@ -287,7 +287,7 @@ def test_removing_an_environment_names_the_views_that_go_with_it(
     view = save_view(people.marketing, shop, "Ours", QUERY, [Role.MARKETING])
     save_view(people.marketing, shop, "Mine", QUERY)
     pin_view(colleague, view)
-    Summary.objects.create(user=people.qa.user, environment=shop, site="https://x")
+    Summary.objects.create(user=user_of(people.qa), environment=shop, site="https://x")
     client = enter(people.admin.user)
     where = reverse("environments:remove-environment", args=[shop.slug])
     text = page(client, where)
