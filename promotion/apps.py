@@ -22,6 +22,7 @@ class PromotionConfig(AppConfig):
         def went_live(
             environment: Environment, start: datetime, end: datetime, user: User
         ) -> Iterable[Marker]:
+            from promotion.models import Promotion
             from promotion.views import visible_promotions
 
             rows = visible_promotions(user).filter(
@@ -30,7 +31,9 @@ class PromotionConfig(AppConfig):
             for row in rows:
                 if row.live_at is not None:
                     url = reverse("promotion:promotion", args=[row.pk])
-                    yield Marker(row.live_at, row.get_kind_display(), url)
+                    # What failed after it went live was swapped back: it was served for a moment.
+                    back = ", swapped back" if row.status == Promotion.Status.FAILED else ""
+                    yield Marker(row.live_at, f"{row.get_kind_display()}{back}", url)
 
         register_markers(went_live)
 

@@ -182,6 +182,24 @@ def test_the_mail_says_what_the_dashboard_does_of_these_days(
     assert [one.subject for one in mail.outbox[1:]] == ["Shop: Mon 23 Nov to Sun 29 Nov 2026"]
 
 
+def test_what_was_swapped_back_is_told_as_such(
+    shop: Environment, people: People, clock: Clock
+) -> None:
+    for status, days in (("failed", 4), ("succeeded", 3)):
+        Promotion.objects.create(
+            kind="promote",
+            environment=shop,
+            status=status,
+            live_at=MONDAY - timedelta(days=days),
+            finished_at=MONDAY,
+        )
+    ask_for(people.qa, shop, None, SITE)
+    clock(MONDAY)
+    send_summaries()
+    assert "Thu 19 Nov, 07:05: Promotion, swapped back, https" in mail.outbox[0].body
+    assert "Fri 20 Nov, 07:05: Promotion, https" in mail.outbox[0].body
+
+
 def test_a_summary_of_a_view_has_its_filters_and_says_where_nothing_happened(
     shop: Environment, people: People, clock: Clock
 ) -> None:

@@ -2,10 +2,12 @@
 
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 
 from accounts.authorising import NotAllowedError
+from environments.dashboards.marks import markers
 from environments.elastic import Connection, Refused, connect
 from environments.models import Environment
 from promotion.adoption import adopt, run_adopt
@@ -190,6 +192,12 @@ def test_a_mismatch_found_by_verification_swaps_back(
     live = StoredGeneration.live_in(adopted)
     assert live is not None
     assert live.number == made.plan.base
+    # What a dashboard and the weekly mail say went live.
+    assert people.admin.user is not None
+    assert made.live_at is not None
+    day = timedelta(days=1)
+    found = markers(adopted, made.live_at - day, made.live_at + day, people.admin.user)
+    assert [one.label for one in found] == ["Adoption", "Promotion, swapped back"]
 
 
 def test_a_preparation_can_be_cancelled_and_leaves_no_index(
