@@ -1,10 +1,8 @@
 """Weekly summaries: when they are due, what they say, and that each comes once."""
 
 import io
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from email.message import Message
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +11,6 @@ from django.core import mail
 from django.core.cache import caches
 from django.core.mail.backends.locmem import EmailBackend
 from django.urls import reverse
-from django.utils import timezone
 from PIL import Image
 from pytest_django import Settings
 
@@ -21,14 +18,10 @@ from accounts.models import AuditEvent, User
 from accounts.services import revoke
 from environments.dashboards.chosen import Chosen
 from environments.dashboards.reading import figures_of, period_of
-from environments.elastic import connect
-from environments.marks import TEST_MARK
 from environments.models import Environment, Summary
-from environments.saved.letters import chosen_for
 from environments.saved.picture import Bar, draw, scale_of, short
 from environments.saved.services import SavedError, save_view
 from environments.saved.summaries import (
-    WHOLE_TRIES,
     ask_for,
     pass_over,
     pause,
@@ -37,15 +30,14 @@ from environments.saved.summaries import (
 from environments.saved.weeks import last_week, next_due
 from promotion.management.commands.worker import acts
 from promotion.models import Promotion
-from tests.environments.dashboards import Shop, environment, make_indices
+from tests.environments.dashboards import Shop, environment
+from tests.environments.summaries import MONDAY, SITE, Clock, clock, parts_of
 from tests.factories import People, enter, make_people
 from tests.mail_servers import mail_server
 
+__all__ = ["clock"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static_files")]
-MONDAY = datetime(2026, 11, 23, 7, 5, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
-SITE = "https://console.example.com"
-Clock = Callable[[datetime], None]
 
 
 # --- Which week ----------------------------------------------------------------------------------
@@ -106,19 +98,6 @@ def people(shop: Environment, settings: Settings) -> People:
         assert actor.user is not None
         actor.user.refresh_from_db()
     return made
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    def tell(moment: datetime) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: moment)
-
-    tell(MONDAY - timedelta(days=2))
-    return tell
-
-
-def parts_of(message: Any) -> dict[str, Message]:
-    return {part.get_content_type(): part for part in message.message().walk()}
 
 
 def test_the_mail_says_what_the_dashboard_does_of_these_days(
@@ -295,132 +274,6 @@ def test_a_mail_is_tried_again_only_where_the_server_did_not_take_it(
         clock(MONDAY + timedelta(minutes=6))
         send_summaries()
         assert len(server.taken) == (1 if taken else 2)
-
-
-@pytest.fixture
-def quiet(elasticsearch_url: str) -> Iterator[Environment]:
-    """A production with nothing in its indices."""
-    caches["figures"].clear()
-    made = environment(elasticsearch_url, f"t{uuid.uuid4().hex[:8]}")
-    engine = connect(made.cluster)
-    indices = make_indices(engine, made.tenant, ["2026-10", "2026-11"])
-    yield made
-    engine.request("DELETE", f"/{','.join(indices)}", params={"ignore_unavailable": "true"})
-
-
-def spoil(shop: Environment, month: str) -> None:
-    """Let the engine make the events of a month as it does without Tracardi's template."""
-    index, engine = shop.naming.partition("event", month), connect(shop.cluster)
-    engine.request("DELETE", f"/{index}")
-    # Words, which cannot be counted.
-    fields = {"profile": {"properties": {"id": {"type": "text"}}}}
-    body = {
-        "aliases": {shop.naming.alias("event"): {}},
-        "mappings": {"properties": fields},
-    }
-    engine.request("PUT", f"/{index}", body=body)
-
-
-def told(people: People, shop: Environment) -> str:
-    where = reverse("environments:views", args=[shop.slug])
-    return str(enter(people.marketing.user).get(where, secure=True).content.decode())
-
-
-def event(shop: Environment, when: datetime, **facts: Any) -> None:
-    source = {
-        "type": "page-view",
-        "source": {"id": "src-web-shop"},
-        "profile": {"id": "p1"},
-        "session": {"id": "s1"},
-        "metadata": {"time": {"insert": when.isoformat()}, "status": "processed", "error": False},
-        **facts,
-    }
-    index = shop.naming.partition("event", "2026-11")
-    path = f"/{index}/_doc"
-    connect(shop.cluster).request("POST", path, params={"refresh": "true"}, body=source)
-
-
-@pytest.fixture
-def staff(quiet: Environment, settings: Settings) -> People:
-    settings.MAIL_CONFIGURED = True
-    made = make_people(quiet)
-    assert made.marketing.user is not None
-    made.marketing.user.email = "somebody@example.com"
-    made.marketing.user.save()
-    return made
-
-
-def test_the_mail_names_its_filters_and_says_what_the_dashboard_does_beside_the_figures(
-    quiet: Environment, staff: People, clock: Clock
-) -> None:
-    for number in range(6):
-        event(
-            quiet,
-            MONDAY - timedelta(days=3),
-            profile={"id": f"p{number}"},
-            session={"id": f"s{number}"},
-            utm={"campaign": "Spring" if number else "Of one"},
-        )
-    event(quiet, MONDAY - timedelta(days=3), session={"id": f"{TEST_MARK}7-1-abc"})
-    named = f"/{quiet.naming.concrete('event-source')}/_doc/src-web-shop"
-    connect(quiet.cluster).request(
-        "PUT", named, params={"refresh": "true"}, body={"name": "Web shop"}
-    )
-    query = "range=7d&source=src-web-shop&type=page-view"
-    view = save_view(staff.marketing, quiet, "Shop", query)
-    ask_for(staff.marketing, quiet, view, SITE)
-    clock(MONDAY)
-    assert len(send_summaries()) == 1
-    [message] = mail.outbox
-    html = parts_of(message)["text/html"].get_payload(decode=True).decode()  # type: ignore[union-attr]
-    assert "Spring: 5" in message.body
-    chosen = chosen_for(Summary.objects.get(), last_week(MONDAY, UTC))
-    tile = figures_of(quiet, chosen, period_of(chosen, MONDAY, UTC)).tile("campaigns")
-    assert tile is not None
-    [note] = tile.notes
-    for text in (message.body, html):
-        assert "Only source: Web shop; event type: page-view." in text
-        assert note in text
-        assert "Workflow tests count in all of these figures: 1 of 7 events." in text
-
-
-def test_a_week_that_could_not_be_counted_is_no_week_without_events(
-    quiet: Environment, staff: People, clock: Clock
-) -> None:
-    spoil(quiet, "2026-10")
-    spoil(quiet, "2026-11")
-    ask_for(staff.marketing, quiet, None, SITE)
-    clock(MONDAY)
-    assert send_summaries() == []
-    assert "Events could not be counted" in told(staff, quiet)
-    make_indices(connect(quiet.cluster), quiet.tenant, ["2026-10", "2026-11"])
-    caches["figures"].clear()
-    clock(MONDAY + timedelta(minutes=6))
-    assert len(send_summaries()) == 1
-    assert "No event in these days." in mail.outbox[0].body
-
-
-@pytest.mark.parametrize("spoilt", [["2026-10"], ["2026-10", "2026-11"]])
-def test_after_some_tries_a_week_goes_as_far_as_it_could_be_counted_and_says_so(
-    quiet: Environment, staff: People, clock: Clock, spoilt: list[str]
-) -> None:
-    for month in spoilt:
-        spoil(quiet, month)
-    ask_for(staff.marketing, quiet, None, SITE)
-    now = MONDAY
-    for _ in range(WHOLE_TRIES):
-        clock(now)
-        assert send_summaries() == []
-        now = (Summary.objects.get().next_try_at or now) + timedelta(seconds=1)
-    assert "again in a moment" not in told(staff, quiet)
-    clock(now)
-    assert len(send_summaries()) == 1
-    [message] = mail.outbox
-    said = "so the figures are too low" if len(spoilt) == 1 else "Events could not be counted"
-    assert said in message.body
-    assert "again in a moment" not in message.body
-    assert "No event in these days." not in message.body
-    assert Summary.objects.get().problem == ""
 
 
 def test_a_summary_that_breaks_keeps_no_other_back_and_is_tried_again(
