@@ -64,6 +64,22 @@ _SECRET_TEXT: Final = re.compile(
 )
 _TELLING_TEXT: Final = re.compile(rf"{_TELLING_PARTS}|headers?\b|\bbody\b", re.IGNORECASE)
 
+# A text in quotes, which may be escaped themselves, or never closed.
+_LITERAL: Final = (
+    r"""(?:"(?:[^"\\]|\\.?)*+(?:"|\Z)|'(?:[^'\\]|\\.?)*+(?:'|\Z)"""
+    r"""|\\++"(?:[^"\\]|\\++(?!["\\]))*+(?:\\*+"|\Z))"""
+)
+_QUOTED: Final = re.compile(_LITERAL, re.DOTALL)
+# A field that is compared with what is written beside it, as Tracardi's conditions do and code
+# does: also inside a function, with several texts, and `== 1234`.
+_COMPARED: Final = re.compile(
+    r"""(?<![\w@.$-])(?P<field>[\w@.$-]++)[)\]"'\\\s]*+"""
+    r"(?:(?P<equal>[=!]==?)|=~|[<>]=?|=[<>]|CONTAINS|STARTS\s+WITH|ENDS\s+WITH|BETWEEN)"
+    r"\s*+(?:[\w.]{0,40}[(\[]\s*+)?"
+    rf"(?P<value>{_LITERAL}(?:\s*+(?:,|AND)\s*+{_LITERAL})*+|(?P<number>[+-]?[0-9][\w.]*+))",
+    re.IGNORECASE | re.DOTALL,
+)
+
 _Path: TypeAlias = tuple[str, ...]
 
 
@@ -89,6 +105,11 @@ def _is_secret_pair(value: Mapping[str, Any], path: _Path) -> bool:
     return any(isinstance(label, str) and _is_secret_key(label, "", path) for label in labels)
 
 
+def _is_telling_field(path: str) -> bool:
+    """Say whether a field is named as one that holds a secret, as `event@properties.token` is."""
+    return any(_tells(step, False, False) for step in re.split(r"[@.$]", path))
+
+
 class _Masker:
     """Masks the secrets of one document; `hide` makes the masks."""
 
@@ -112,12 +133,39 @@ class _Masker:
                 plain = json.loads(text)
             except ValueError:
                 # A template, for example: its structure is unknown, so one word is enough.
-                return self.hide(text) if _TELLING_TEXT.search(text) else text
+                return self.hide(text) if _TELLING_TEXT.search(text) else self.plain(text)
             shown = self.value(plain, path)
             if shown != plain:
                 return json.dumps(shown, ensure_ascii=False)
             # The text may hold a key twice, of which `plain` has only the last.
-        return self.hide(text) if _SECRET_TEXT.search(text) else text
+        return self.plain(text)
+
+    def plain(self, text: str) -> str:
+        """Return a text without structure, with its conditions' secrets masked, or the mask."""
+        # Most texts are names and ids: what compares has one of these.
+        shown = self.compared(text) if any(sign in text for sign in "\"'=") else text
+        return self.hide(text) if _SECRET_TEXT.search(shown) else shown
+
+    def compared(self, text: str) -> str:
+        """Return a text with what is compared with a field masked, where that is a secret one."""
+        parts: list[str] = []
+        done = place = 0
+        while found := _COMPARED.search(text, place):
+            # What is in the quotes of another comparison may be one itself.
+            place = found.end("field")
+            # That a length is more than 8 is no secret, that a number is 1234 may be.
+            if _is_telling_field(found["field"]) and (found["equal"] or not found["number"]):
+                value = found["value"]
+                hidden = self.hide(value) if found["number"] else _QUOTED.sub(self.literal, value)
+                parts += [text[done : found.start("value")], hidden]
+                done = place = found.end()
+        return "".join([*parts, text[done:]])
+
+    def literal(self, found: re.Match[str]) -> str:
+        """Return a text in quotes that is masked between them; empty it is no secret."""
+        quote = found[0].lstrip("\\")[0]
+        inner = found[0].strip("\\" + quote)
+        return f"{quote}{self.hide(inner)}{quote}" if inner else found[0]
 
     def members(self, value: Mapping[str, Any], path: _Path) -> dict[str, Any]:
         pair = "value" in value and _is_secret_pair(value, path)

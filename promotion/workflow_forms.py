@@ -12,7 +12,7 @@ from typing import Any, Final
 from django import forms
 from django.http import QueryDict
 
-from environments.masking import is_masked
+from environments.masking import MASK
 from promotion.engine.workflow import (
     LONGEST_NAME,
     LONGEST_TEXT,
@@ -276,7 +276,8 @@ def _holds_mask(value: object) -> bool:
         return any(map(_holds_mask, value.values()))
     if isinstance(value, list):
         return any(map(_holds_mask, value))
-    return is_masked(value)
+    # Of a condition only what it compares with is masked.
+    return isinstance(value, str) and MASK in value
 
 
 def _place(written: str) -> int:

@@ -510,8 +510,11 @@ def test_a_new_test_takes_nobodys_place_and_an_edit_is_never_lost(
     assert "Save as a new version" in page
 
 
-def test_what_is_still_masked_is_no_test(qa: Client, suite: Suite) -> None:
-    rows = [("page-view", '{"a": [{"password": "••••••"}]}')]
+@pytest.mark.parametrize(
+    "properties", ['{"a": [{"password": "••••••"}]}', '{"if": "token == \\"••••••\\""}']
+)
+def test_what_is_still_masked_is_no_test(qa: Client, suite: Suite, properties: str) -> None:
+    rows = [("page-view", properties)]
     data = form(rows, [("flows", "flow-purchase", "")], version=2)
     page, _ = post(qa, "new-test", suite.pk, status=400, **data)
     assert "A recorded property is still masked." in page

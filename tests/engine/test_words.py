@@ -79,6 +79,14 @@ def test_a_secret_is_told_to_have_changed_and_never_shown(
     assert sentence == f"credentials / production / password: secret {what}"
 
 
+def test_a_secret_in_a_condition_is_told_to_have_changed_and_never_shown() -> None:
+    def segment(word: str) -> dict[str, Any]:
+        return {"condition": f'profile@traits.a == "b" AND event@properties.token == "{word}"'}
+
+    assert said("segment", segment("one"), segment("two")) == ["condition changed"]
+    assert said("segment", segment("one"), segment("one")) == []
+
+
 def test_a_setting_of_a_node_is_called_as_its_form_does() -> None:
     changed = copy.deepcopy(ORDER["nodes"])
     changed["letter"][3]["mail"]["message"]["content"] = "Thank you. We pack it tomorrow."

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from environments import documents
 from environments.catalogue import catalogue_for
-from environments.masking import MASK, masked
+from environments.masking import MASK, masked, shown, tagged
 from tests.data import configuration
 
 REAL = [
@@ -245,3 +246,78 @@ def test_a_text_that_gives_itself_away_is_masked_whatever_its_key_is(text: str) 
 def test_a_secret_as_a_pair_of_name_and_value_is_masked(label: str) -> None:
     shown = shown_init({"options": [{label: "X-Token", "value": "s3cret"}]})
     assert shown["options"][0]["value"] == MASK
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ('event@properties.token == "s3cret"', f'event@properties.token == "{MASK}"'),
+        ('event@properties.auth.value!="s3cret"', f'event@properties.auth.value!="{MASK}"'),
+        ("profile@traits.apiKey CONTAINS 's3cret'", f"profile@traits.apiKey CONTAINS '{MASK}'"),
+        ('payload@key starts with "s3cret"', f'payload@key starts with "{MASK}"'),
+        (
+            'memory@jwt BETWEEN "s3cret" AND "s3crets" AND event@a == "b"',
+            f'memory@jwt BETWEEN "{MASK}" AND "{MASK}" AND event@a == "b"',
+        ),
+        (
+            'lowercase(event@properties.password) == lowercase("s3cret")',
+            f'lowercase(event@properties.password) == lowercase("{MASK}")',
+        ),
+        ('profile@pin == ["s3cret", "s3"]', f'profile@pin == ["{MASK}", "{MASK}"]'),
+        ("profile@traits.pin == 0000", f"profile@traits.pin == {MASK}"),
+        ('event@properties.token == "s3cret', f'event@properties.token == "{MASK}"'),
+        ('event@properties.token == "s3cret\\', f'event@properties.token == "{MASK}"'),
+        ('event@x["token"] === "a \\" s3cret"', f'event@x["token"] === "{MASK}"'),
+        ('a == 1 OR event@token == "s3cret"', f'a == 1 OR event@token == "{MASK}"'),
+        ('a == \'b OR event@token == "s3cret"', f'a == \'b OR event@token == "{MASK}"'),
+        ('{"n": {{n}}, "if": "a == \\"x\\" AND pin == \\"s3cret\\""}', None),
+        ('{"n": {{n}}, "if": "key == \\"s3cret\\""}', None),
+    ],
+)
+def test_what_a_secret_field_is_compared_with_is_masked_and_the_rest_stays(
+    condition: str, expected: str | None
+) -> None:
+    told = shown_init({"when": condition})["when"]
+    assert "s3cret" not in told
+    assert "0000" not in told
+    assert expected in (told, None)
+    assert masked("segment", {"x": condition})["x"] == told
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "profile@traits.token == event@properties.token",
+        'event@type == "password-reset" AND profile@traits.plan != "token"',
+        'event@properties.token == ""',
+        "event@properties.token EXISTS AND profile@stats.visits > 3",
+        "profile@traits.password_length >= 8",
+        'event@properties.keywords CONTAINS "shoes"',
+    ],
+)
+def test_a_condition_without_a_secret_is_read_as_it_is_written(condition: str) -> None:
+    assert shown_init({"condition": condition})["condition"] == condition
+
+
+def test_of_two_conditions_a_tag_tells_whether_the_secret_is_the_same() -> None:
+    hide = tagged(b"a key of this test")
+    one, same, other = (
+        masked("segment", {"condition": f'event@token == "{word}"'}, hide)["condition"]
+        for word in ("a", "a", "b")
+    )
+    assert one == same != other
+    assert shown(one) == shown(other) == f'event@token == "{MASK}"'
+
+
+def test_a_long_text_is_looked_through_in_no_time() -> None:
+    for text in (
+        "token" + " " * 90_000,
+        "token.a" * 20_000,
+        'token == "' * 20_000,
+        "=\\" * 50_000,
+        "a.b == 'x" * 20_000,
+        'a == ",' * 20_000,
+    ):
+        begun = time.monotonic()
+        masked("content", {"text": text})
+        assert time.monotonic() - begun < 2

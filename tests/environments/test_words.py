@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from environments.catalogue import catalogue_for
 from environments.configuration import _FIELDS
 from environments.documents import encode_field, parse, title
-from environments.masking import masked
+from environments.masking import MASK, masked
 from environments.words.conditions import condition
 from environments.words.configuration import KINDS, Configuration, Entry
 from environments.words.flows import FlowFacts, flow_facts
@@ -239,7 +239,7 @@ def test_no_secret_is_told() -> None:
         "credentials": {"production": {"token": CANARY}},
         "description": f"token = {CANARY}",
         "url": f"https://user:{CANARY}@shop.example/{CANARY}?token={CANARY}",
-        "condition": f'event@properties.auth == "{secret}"',
+        "condition": f'event@properties.auth == "{secret}" OR profile@token != "{CANARY}"',
         "name": secret,
         "tags": [secret],
         "channel": f"password={CANARY}",
@@ -253,6 +253,12 @@ def test_no_secret_is_told() -> None:
     sources["rule"]["two"] = {"flow": {"id": "one", "name": secret}, "type": secret}
     made = told(sources)
     assert [key for key in made.all_keys() if CANARY in made.entry(key).text] == []
+
+
+def test_a_condition_with_a_secret_in_it_is_told_as_it_is_written_and_masked() -> None:
+    condition = f'event@properties.token == "{CANARY}" AND profile@stats.visits > 3'
+    text = said("segment", {"name": "Few", "condition": condition})
+    assert f'event@properties.token == "{MASK}" AND profile@stats.visits > 3' in text
 
 
 JSON = st.recursive(
