@@ -30,6 +30,8 @@ _SECRET_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "resource": ("credentials",),
     "setting": ("content", "config"),
 }
+# Fields that are an address which visitors are led to.
+_ADDRESSES: Final[Mapping[str, tuple[str, ...]]] = {"event-redirect": ("url",)}
 # Tracardi copies a remote plugin's own credentials here, under keys of the plugin's choice.
 _PLUGIN_CREDENTIALS: Final = ("microservice", "plugin", "resource")
 
@@ -59,10 +61,22 @@ _SECRET_TEXT: Final = re.compile(
     r"|\bAIza[\w-]{20}|\bSG\.[\w-]{12}|\b[0-9]{8,10}:[\w-]{30}"
     # gzip in base64, in a field that is not known to be encoded
     r"|\bH4sI[A-Za-z0-9+/]{8}"
-    r"|hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks|api\.telegram\.org/bot",
+    # addresses that are a secret themselves: who knows one may post to it
+    r"|hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks|api\.telegram\.org/bot"
+    r"|\bhooks?\.zapier\.com/|\bhook\.(?:[\w-]{1,40}\.)?(?:make|integromat)\.com/"
+    r"|\.webhook\.office\.com/|\boutlook\.office(?:365)?\.com/webhook"
+    r"|\bmaker\.ifttt\.com/|\bwebhook\.site/"
+    # a part that is no word: eight letters with a digit, or twenty of any
+    r"|/(?:web)?hooks?/(?:[\w.~-]{1,60}/){0,5}"
+    r"(?:(?=[\w~-]{0,60}[0-9])[\w~-]{8}|[a-z0-9]{20})",
     re.IGNORECASE,
 )
 _TELLING_TEXT: Final = re.compile(rf"{_TELLING_PARTS}|headers?\b|\bbody\b", re.IGNORECASE)
+
+# What an address hands over: what is behind each `?`, `&`, `;` and `#`, without its name.
+_HANDED_OVER: Final = re.compile(r"([?&;#])([^=?&;#]*+=)?([^?&;#]*+)")
+# The names by which campaigns are counted: they are written for everybody to see.
+_CAMPAIGN: Final = "utm_"
 
 # A text in quotes, which may be escaped themselves, or never closed.
 _LITERAL: Final = (
@@ -167,6 +181,16 @@ class _Masker:
         inner = found[0].strip("\\" + quote)
         return f"{quote}{self.hide(inner)}{quote}" if inner else found[0]
 
+    def address(self, url: str) -> str:
+        """Return an address that visitors are led to, with what it hands over masked."""
+
+        def handed_over(found: re.Match[str]) -> str:
+            sign, name = found[1], found[2] or ""
+            is_open = not found[3] or name.lower().startswith(_CAMPAIGN)
+            return found[0] if is_open else f"{sign}{name}{self.hide(found[3])}"
+
+        return url if is_masked(url) else _HANDED_OVER.sub(handed_over, url)
+
     def members(self, value: Mapping[str, Any], path: _Path) -> dict[str, Any]:
         pair = "value" in value and _is_secret_pair(value, path)
         return {
@@ -194,7 +218,10 @@ class _Masker:
         if name in _SECRET_FIELDS.get(resource, ()):
             return self.all(value)
         # One member at a time, so that the top level is judged like every other.
-        return self.members({name: value}, ())[name]
+        shown = self.members({name: value}, ())[name]
+        if name in _ADDRESSES.get(resource, ()) and isinstance(shown, str):
+            return self.address(shown)
+        return shown
 
 
 def masked(

@@ -196,6 +196,43 @@ def test_a_field_too_large_or_too_deep_is_masked_and_not_raised(
     assert masked("report", {"query": bomb, "id": "a"}) == {"query": MASK, "id": "a"}
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://crm.example.com/v2/hooks/order-created",
+        "/webhooks/orders/v2",
+        "/webhook/abandoned_cart_recovery_letter",
+        "https://shop.example.com/hooks-and-loops/article-12345678",
+        "https://shop.example.com/webhook?page=2",
+        "https://shop.example.com/blog/what-a-webhook-is/2024-01-31",
+    ],
+)
+def test_an_address_without_a_secret_is_read_as_it_is_written(address: str) -> None:
+    assert shown_init({"endpoint": address})["endpoint"] == address
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://shop.example/sale", "https://shop.example/sale"),
+        (
+            "https://shop.example/sale?utm_source=mail&utm_campaign=May",
+            "https://shop.example/sale?utm_source=mail&utm_campaign=May",
+        ),
+        (
+            "https://shop.example/in?id=s3cret&UTM_source=mail&x=a=s3cret;y=#s3cret",
+            f"https://shop.example/in?id={MASK}&UTM_source=mail&x={MASK};y=#{MASK}",
+        ),
+        ("https://shop.example/?s3cret", f"https://shop.example/?{MASK}"),
+        ("https://shop.example/?a=b&token=s3cret", MASK),
+        ("https://hooks.zapier.com/hooks/catch/1/s3cret", MASK),
+        ("", ""),
+    ],
+)
+def test_of_a_redirects_address_what_it_hands_over_is_masked(url: str, expected: str) -> None:
+    assert masked("event-redirect", {"url": url, "name": "May"}) == {"url": expected, "name": "May"}
+
+
 def test_references_and_ordinary_settings_stay_readable() -> None:
     init = {
         "source": {"id": "res-crm-api", "name": "CRM REST API"},
@@ -234,6 +271,16 @@ def test_json_in_a_text_keeps_its_structure() -> None:
         "Authorization: Basic czNjcmV0OnMzY3JldA== s3cret",
         "-----BEGIN RSA PRIVATE KEY-----\ns3cret",
         "https://hooks.slack.com/services/s3cret",
+        "https://hooks.zapier.com/hooks/catch/123456/s3cret/",
+        "post it to https://hook.eu1.make.com/s3cret",
+        "https://hook.integromat.com/s3cret",
+        "https://acme.webhook.office.com/webhookb2/s3cret",
+        "https://outlook.office.com/webhook/s3cret",
+        "https://maker.ifttt.com/trigger/bought/with/key/s3cret",
+        "https://webhook.site/s3cret",
+        "https://n8n.example.com/webhook/s3cret-4f9a-11ee-be56",
+        "https://api.example.com/v2/hooks/catch/team/s3cret0123456789",
+        "/hook/s3cretabcdefghijklmnopq",
         documents.encode_field({"a": "s3cret"}) + " s3cret",
     ],
 )
