@@ -21,7 +21,7 @@ from environments.configuration import Reading, look_into, read_configuration
 from environments.documents import title
 from environments.elastic import ElasticError
 from environments.flowgraph import shown
-from environments.last_changes import Change, Changes, changes_of
+from environments.last_changes import Change, Changes, NotYet, changes_of
 from environments.models import Environment
 from environments.pictures import shown_flow
 from environments.ways import WORDS, Key
@@ -48,7 +48,7 @@ class Tab:
 @dataclass(frozen=True)
 class Row:
     entry: Entry
-    change: Change | None
+    change: Change | NotYet | None
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,9 @@ def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> Htt
     )
 
 
-def _last(environment: Environment, user: User, key: Key) -> tuple[Changes | None, Change | None]:
+def _last(
+    environment: Environment, user: User, key: Key
+) -> tuple[Changes | None, Change | NotYet | None]:
     changes = changes_of(environment, user)
     return changes, changes.last([key]).get(key) if changes is not None else None
 

@@ -1,9 +1,9 @@
 """When a document changed last, and by what: told by whoever knows it, such as promotions."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Final, Protocol
 
 from accounts.models import User
 from environments.models import Environment
@@ -14,7 +14,7 @@ from environments.ways import Key
 class Change:
     """A moment, what a document changed by then, and where that is told; `url` may be empty.
 
-    `is_first` says that it has been the same for as long as anybody recorded: since then.
+    `is_first` says that it has been the same for as far back as was looked: since then.
     """
 
     time: datetime
@@ -23,18 +23,31 @@ class Change:
     is_first: bool = False
 
 
+@dataclass(frozen=True)
+class NotYet:
+    """That a document's records were too many to compare at once: its last change comes later."""
+
+    is_not_yet: ClassVar = True
+
+
+NOT_YET: Final = NotYet()
+
+
 class Changes(Protocol):
     """What is known of an environment's changes, as far as one person may see it.
 
-    `word` stands between the time and the label: `by` a promotion, `seen in` a build. `note` says
-    what nobody can tell by records alone.
+    `word` stands between the time and the label: `by` a promotion, `seen in` a build.
     """
 
     word: str
-    note: str
 
-    def last(self, keys: Collection[Key]) -> Mapping[Key, Change]:
-        """Return the last change of each document; of some nobody knows one."""
+    @property
+    def notes(self) -> Sequence[str]:
+        """What nobody can tell by records alone, and what was not told of what was asked so far."""
+        ...
+
+    def last(self, keys: Collection[Key]) -> Mapping[Key, Change | NotYet]:
+        """Return the last change of each document, or that it is not known yet; some have none."""
         ...
 
     def since(self, moment: datetime) -> Collection[Key]:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from environments.last_changes import Change
+from environments.last_changes import NOT_YET, Change, NotYet
 from environments.models import Environment
 from environments.ways import Key
 from promotion.engine.recent import Recent
@@ -50,40 +50,42 @@ class Recorded:
 
     states: Sequence[State]
     word: str
-    note: str = ""
-    # Older states are not looked at: then the oldest of these is not where a document began.
-    is_cut: bool = False
-    _budget: int = field(default=MOST_COMPARED)
+    # What these records cannot tell.
+    gaps: Sequence[str] = ()
+    is_short: bool = False
+    _budget: int = field(default_factory=lambda: MOST_COMPARED)
 
-    def last(self, keys: Collection[Key]) -> dict[Key, Change]:
-        """Return the last change of each document that a state holds."""
-        found: dict[Key, Change] = {}
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.gaps, _TOO_MUCH) if self.is_short else tuple(self.gaps)
+
+    def last(self, keys: Collection[Key]) -> dict[Key, Change | NotYet]:
+        """Return the last change of each document that the newest state holds."""
+        found: dict[Key, Change | NotYet] = {}
         for resource in {key[0] for key in keys}:
             ids = {key[1] for key in keys if key[0] == resource}
             for doc_id, change in self._of(resource, ids).items():
                 found[resource, doc_id] = change
         return found
 
-    def _of(self, resource: str, ids: set[str]) -> dict[str, Change]:
+    def _of(self, resource: str, ids: set[str]) -> dict[str, Change | NotYet]:
         newest = self.states[0].lists.get(resource) if self.states else None
         if newest is None:
             return {}
         pending = ids & DatabaseContent().tree(newest).by_id.keys()
-        found: dict[str, Change] = {}
+        found: dict[str, Change | NotYet] = {}
         for newer, older in pairwise(self.states):
             if not pending:
                 return found
             changed = self._difference(newer.lists.get(resource), older.lists.get(resource))
             if changed is None:
                 # That far back only the next page looks.
-                return found
+                return found | dict.fromkeys(pending, NOT_YET)
             found |= dict.fromkeys(pending & changed, newer.change)
             pending -= changed
         first = self.states[-1].change
-        if not self.is_cut:
-            since = Change(first.time, first.label, first.url, is_first=True)
-            found |= dict.fromkeys(pending, since)
-        return found
+        since = Change(first.time, first.label, first.url, is_first=True)
+        return found | dict.fromkeys(pending, since)
 
     def since(self, moment: datetime) -> set[Key]:
         """Return the documents that a state from a moment on holds otherwise than before."""
@@ -104,7 +106,7 @@ class Recorded:
         known = _differences.get(key)
         if known is None:
             if self._budget <= 0:
-                self.note = _TOO_MUCH
+                self.is_short = True
                 return None
             self._budget -= 1
             known = _compared(newer, older)
@@ -135,8 +137,7 @@ def recorded(environment: Environment, user: User) -> Recorded | None:
         word = "seen in"
     if not states:
         return None
-    cut = len(states) > MOST_STATES
-    return Recorded(states[:MOST_STATES], word, _note(environment), cut)
+    return Recorded(states, word, _gaps(environment))
 
 
 def _generations(environment: Environment, user: User) -> list[State]:
@@ -153,7 +154,7 @@ def _generations(environment: Environment, user: User) -> list[State]:
                 lasted.pop()
         elif period.generation is not None:
             lasted.append((period.generation, period.since))
-    recent = lasted[::-1][: MOST_STATES + 1]
+    recent = lasted[::-1][:MOST_STATES]
     lists = _lists_of(environment, [generation for generation, _ in recent])
     visible = set(
         visible_promotions(user).filter(environment=environment).values_list("pk", flat=True)
@@ -188,7 +189,7 @@ def _builds(environment: Environment) -> list[State]:
     """Return what was read from an environment, the newest first."""
     builds = list(
         Build.objects.filter(environment=environment, kind__in=_READ).order_by("-number")[
-            : MOST_STATES + 1
+            :MOST_STATES
         ]
     )
     lists: dict[int, dict[str, str]] = {}
@@ -208,15 +209,15 @@ def _builds(environment: Environment) -> list[State]:
     ]
 
 
-def _note(environment: Environment) -> str:
+def _gaps(environment: Environment) -> tuple[str, ...]:
     """Say what records alone cannot tell."""
     if not environment.is_production:
-        return "What was changed since the last build is not seen before the next one."
+        return ("What was changed since the last build is not seen before the next one.",)
     if Drift.open_in(environment) is not None:
         return (
             "Documents were edited by hand since the last promotion: of those, the change that is "
-            "told is older than the last one."
+            "told is older than the last one.",
         )
     if Unlocking.of(environment) is not None:
-        return "It is open to edits by hand, which are told once they were promoted or found."
-    return ""
+        return ("It is open to edits by hand, which are told once they were promoted or found.",)
+    return ()
