@@ -1,6 +1,6 @@
 """An environment's configuration in plain words, and one document of it: read-only."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -21,7 +21,7 @@ from environments.configuration import Reading, look_into, read_configuration
 from environments.documents import title
 from environments.elastic import ElasticError
 from environments.flowgraph import shown
-from environments.last_changes import Change, Changes, NotYet, changes_of
+from environments.last_changes import Change, Changes, NotYet, Withheld, changes_of
 from environments.models import Environment
 from environments.pictures import shown_flow
 from environments.ways import WORDS, Key
@@ -62,12 +62,14 @@ class Told:
     notes: Sequence[str] = field(default=())
 
 
-def _form(request: HttpRequest) -> FilterForm:
-    filters = (
+def _form(request: HttpRequest, tells_changes: bool) -> FilterForm:
+    filters = [
         Filter("kind", "Kind", "", [(kind, labels[0]) for kind, labels in KINDS.items()]),
         Filter("state", "State", "", [("on", "Not switched off"), ("off", "Switched off")]),
-        Filter("changed", "Changed", "", [("recently", f"In the last {RECENT_DAYS} days")]),
-    )
+    ]
+    if tells_changes:
+        recently = [("recently", f"In the last {RECENT_DAYS} days")]
+        filters.append(Filter("changed", "Changed", "", recently))
     form = FilterForm(request.GET, filters, search=["title"])
     # The tabs choose it.
     form.fields["kind"].widget = forms.HiddenInput()
@@ -79,9 +81,9 @@ def _form(request: HttpRequest) -> FilterForm:
 def configuration(request: HttpRequest, slug: str) -> HttpResponse:
     """List what an environment is configured to do, each document in a sentence."""
     environment = environment_for(request, slug, Verb.VIEW_CONFIGURATION)
-    form = _form(request)
+    changes, is_withheld = _changes(environment, signed_in(request))
+    form = _form(request, changes is not None)
     chosen = form.chosen()
-    changes = changes_of(environment, signed_in(request))
     problem, notes, keys = "", [], []
     reading: Reading | None = None
     try:
@@ -116,8 +118,16 @@ def configuration(request: HttpRequest, slug: str) -> HttpResponse:
         tabs=_tabs(keys, chosen),
         kind=KINDS.get(chosen.get("kind", ""), ("", ""))[0],
         changes=changes,
+        is_withheld=is_withheld,
         others=[one for one in environment.catalogue.promoted if one.name not in KINDS],
     )
+
+
+def _changes(environment: Environment, user: User) -> tuple[Changes | None, bool]:
+    """Return what tells of changes, None where nothing does, and whether it is withheld."""
+    found = changes_of(environment, user)
+    is_withheld = isinstance(found, Withheld)
+    return None if is_withheld else found, is_withheld
 
 
 def _ordered(known: Configuration) -> list[Key]:
@@ -134,9 +144,8 @@ def _narrowed(
     """Return what the filters leave, of all kinds: the tabs count them."""
     if state := chosen.get("state"):
         keys = [key for key in keys if known.is_off(key) == (state == "off")]
-    if chosen.get("changed"):
-        since = timezone.now() - timedelta(days=RECENT_DAYS)
-        moved: Collection[Key] = changes.since(since) if changes is not None else ()
+    if changes is not None and chosen.get("changed"):
+        moved = changes.since(timezone.now() - timedelta(days=RECENT_DAYS))
         keys = [key for key in keys if key in moved]
     # Each word counts by itself: nobody remembers a sentence as it is.
     for word in chosen.get("q", "").casefold().split():
@@ -218,7 +227,7 @@ def document(request: HttpRequest, slug: str, resource: str, doc_id: str) -> Htt
 def _last(
     environment: Environment, user: User, key: Key
 ) -> tuple[Changes | None, Change | NotYet | None]:
-    changes = changes_of(environment, user)
+    changes, _ = _changes(environment, user)
     return changes, changes.last([key]).get(key) if changes is not None else None
 
 

@@ -34,12 +34,12 @@ NOT_YET: Final = NotYet()
 
 
 class Changes(Protocol):
-    """What is known of an environment's changes, as far as one person may see it.
+    """What is known of an environment's changes, as far as one person may see it."""
 
-    `word` stands between the time and the label: `by` a promotion, `seen in` a build.
-    """
-
-    word: str
+    @property
+    def word(self) -> str:
+        """What stands between the time and the label: `by` a promotion, `seen in` a build."""
+        ...
 
     @property
     def notes(self) -> Sequence[str]:
@@ -55,17 +55,38 @@ class Changes(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Withheld:
+    """That changes may be recorded, and are not this person's to see: it tells of none."""
+
+    word: str = ""
+    notes: Sequence[str] = ()
+
+    def last(self, keys: Collection[Key]) -> Mapping[Key, Change | NotYet]:
+        return {}
+
+    def since(self, moment: datetime) -> Collection[Key]:
+        return ()
+
+
+WITHHELD: Final = Withheld()
 ChangesProvider = Callable[[Environment, User], Changes | None]
 _providers: list[ChangesProvider] = []
 
 
 def register_changes(provider: ChangesProvider) -> None:
-    """Let `provider(environment, user)` tell when documents changed, or return None."""
+    """Let `provider(environment, user)` tell when documents changed.
+
+    It returns None where nobody recorded it, and WITHHELD where the person may not know.
+    """
     if provider not in _providers:
         _providers.append(provider)
 
 
 def changes_of(environment: Environment, user: User) -> Changes | None:
-    """Return what the first provider that knows of an environment tells; None where none does."""
+    """Return what the first provider that knows of an environment tells, which may be WITHHELD.
+
+    None where nobody recorded anything.
+    """
     found = (provider(environment, user) for provider in _providers)
     return next((one for one in found if one is not None), None)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.policy import may
 from accounts.roles import Verb
-from environments.last_changes import NOT_YET, Change, NotYet
+from environments.last_changes import NOT_YET, WITHHELD, Change, NotYet, Withheld
 from environments.models import Environment
 from environments.ways import Key
 from promotion.engine.recent import Recent
@@ -124,15 +124,18 @@ def _compared(newer: str | None, older: str | None) -> frozenset[str]:
     return frozenset(one for one in new.keys() | old.keys() if new.get(one) != old.get(one))
 
 
-def recorded(environment: Environment, user: User) -> Recorded | None:
-    """Return when an environment's documents changed, as far as a person may see; None without."""
+def recorded(environment: Environment, user: User) -> Recorded | Withheld | None:
+    """Return when an environment's documents changed; WITHHELD where the person may not know.
+
+    None where nobody recorded it.
+    """
     if environment.is_production:
         states = _generations(environment, user)
         word = "by"
     else:
         # Who sees no build learns nothing of when staging was captured either.
         if not may(user, Verb.VIEW_BUILD, environment):
-            return None
+            return WITHHELD
         states = _builds(environment)
         word = "seen in"
     if not states:

@@ -150,8 +150,27 @@ def test_of_staging_only_who_sees_builds_learns_when_a_document_changed(
     capture(people.qa, staging)
     seen = told(answer(enter(people.qa.user), staging, kind="segment"))
     assert "seen in build 2" in seen["Faithful"]
-    page = answer(enter(people.marketing.user), staging, kind="segment")
+    marketing = enter(people.marketing.user)
+    page = answer(marketing, staging, kind="segment")
     assert "build" not in plain(page).casefold()
+    assert "is told here to QA and administrators alone" in plain(page)
+    assert "nobody recorded" not in page
+    # Where changes cannot be told, nothing is narrowed by them.
+    assert 'name="changed"' not in page
+    assert told(answer(marketing, staging, kind="segment", changed="recently")) == told(page)
+
+
+def test_where_nobody_recorded_changes_that_is_said_and_none_are_asked_for(
+    staging: Environment, plain_static_files: None
+) -> None:
+    people = make_people(staging)
+    page = answer(enter(people.qa.user), staging, kind="segment")
+    assert "nobody recorded here: that begins with the first build." in plain(page)
+    assert 'name="changed"' not in page
+    capture(people.qa, staging)
+    page = answer(enter(people.qa.user), staging, kind="segment")
+    assert "nobody recorded" not in page
+    assert 'name="changed"' in page
 
 
 def test_a_document_is_told_before_it_is_shown(marketing: Client, staging: Environment) -> None:
