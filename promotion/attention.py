@@ -124,17 +124,63 @@ def resting(rows: QuerySet[Any]) -> QuerySet[Any]:
     return _aimed(rows).filter(~Q(kind=Build.Kind.COMPOSED) | rests)
 
 
-def _approved() -> Iterator[Need]:
-    """Yield by target the newest approved build, if something else is live there."""
-    reviews = Review.objects.filter(
+def _approvals() -> QuerySet[Review]:
+    """Return the approvals of a build of an outer query, whichever equal build they were given to.
+
+    There is one at most.
+    """
+    return Review.objects.filter(
         environment=OuterRef("environment"),
         content=OuterRef("content"),
         verdict=Review.Verdict.APPROVED,
+    ).order_by()
+
+
+def _with_fate(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Annotate `approved_at`, and by what and when its content was left where it was live last.
+
+    `left_by` is the kind of the promotion that followed; what was swapped back was never live.
+    Rows have an `aim`, as `_aimed` annotates it.
+    """
+    stayed = StoredGeneration.objects.filter(environment=OuterRef("aim")).exclude(
+        promotion__status=Promotion.Status.FAILED
     )
-    rows = resting(Build.objects.filter(Exists(reviews)))
+    last = stayed.filter(build__content=OuterRef("content")).order_by("-number")
+    next_one = stayed.filter(number__gt=OuterRef("was_last")).order_by("number")
+    with_last = rows.annotate(was_last=Subquery(last.values("number")[:1]))
+    told: QuerySet[Any] = with_last.annotate(
+        left_by=Subquery(next_one.values("promotion__kind")[:1]),
+        left_at=Subquery(next_one.values("live_since")[:1]),
+        approved_at=Subquery(_approvals().values("reviewed_at")[:1]),
+    )
+    return told
+
+
+def _rolled_back(one: Any) -> datetime | None:
+    """Return when what `_with_fate` annotated was rolled back, if that was since its approval."""
+    if one.left_by != Promotion.Kind.ROLLBACK or one.approved_at is None:
+        return None
+    left_at: datetime = one.left_at
+    return left_at if left_at > one.approved_at else None
+
+
+def rolled_back_at(build: Build) -> datetime | None:
+    """Return when an approved build was rolled back where it goes; None where it was not since."""
+    return _rolled_back(_with_fate(_aimed(Build.objects.filter(pk=build.pk))).get())
+
+
+def _approved() -> Iterator[Need]:
+    """Yield by target the newest approved build, if something else is live there.
+
+    Not one that was rolled back since it was approved: that it may go live again is no news.
+    """
+    rows = resting(Build.objects.filter(Exists(_approvals())))
     newest = rows.order_by().values("aim").annotate(last=Max("pk")).values("last")
     found = _aimed(Build.objects.filter(pk__in=newest)).exclude(served=None)
-    for one in found.exclude(content=F("served")).select_related("environment__promotes_to"):
+    waiting = _with_fate(found.exclude(content=F("served")))
+    for one in waiting.select_related("environment__promotes_to"):
+        if _rolled_back(one) is not None:
+            continue
         subject = f"{one} is approved"
         words = f"it may go live in {one.target}"
         yield Need(Severity.INFO, subject, words, build_url(one, "promotion:promote"))

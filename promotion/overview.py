@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.urls import reverse
 from django.utils.timezone import localtime
@@ -12,6 +13,7 @@ from accounts.policy import may
 from accounts.roles import Verb
 from environments.health.summaries import Summary
 from environments.models import Environment
+from promotion.attention import rolled_back_at
 from promotion.beginning import running_in
 from promotion.buttons import (
     PRIMARY,
@@ -97,6 +99,8 @@ class _Facts:
     live: StoredGeneration | None
     drift: Drift | None
     composed: Build | None
+    # When the approved build was rolled back, if it was since its approval.
+    rolled_back: datetime | None
 
     @property
     def to_review(self) -> Build | None:
@@ -154,6 +158,7 @@ def _pipeline(
         live,
         Drift.open_in(target),
         composed_waiting(staging, live),
+        rolled_back_at(approved) if approved is not None else None,
     )
     statuses = {True: "running", False: "succeeded", None: "errored"}
     titles = {True: "Changed", False: "No change", None: "Cannot be reached"}
@@ -256,7 +261,7 @@ def _next_words(facts: _Facts) -> str:
         return "Production is not adopted yet."
     if facts.drift is not None:
         return "Production was edited by hand: settle the drift."
-    if facts.promotable is not None:
+    if facts.promotable is not None and facts.rolled_back is None:
         return f"{facts.promotable} is approved and may go live."
     if facts.to_review is not None:
         return f"{facts.to_review} waits for QA."
@@ -268,4 +273,10 @@ def _next_words(facts: _Facts) -> str:
         return f"{facts.build} was rejected: change staging, then capture again."
     if facts.review is not None and not facts.review.is_final:
         return f"QA requested changes of {facts.build}: change staging, then capture again."
+    if facts.promotable is not None and facts.rolled_back is not None:
+        until = f"{localtime(facts.rolled_back):%-d %b %Y %H:%M %Z}"
+        return (
+            f"{facts.promotable} was live until {until} and was rolled back: change staging, then "
+            "capture again."
+        )
     return "Nothing: production has what staging has."

@@ -1,11 +1,13 @@
 """A staging with its production, and builds of it, without an engine behind them."""
 
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.audit import system_actor
 from accounts.models import User
@@ -13,7 +15,7 @@ from accounts.roles import Role
 from accounts.services import create_user, grant
 from environments.models import Cluster, Environment
 from promotion.engine.manifest import Manifest, Tree, describe
-from promotion.models import Build, BuildPart, StoredTree
+from promotion.models import Build, BuildPart, Promotion, Review, StoredGeneration, StoredTree
 from promotion.store import DatabaseContent
 
 NO_MARK = {"uuid": "u", "max_seq_no": [], "mapping_version": 0, "settings": ""}
@@ -55,6 +57,37 @@ def keep(shop: Environment, rules: Mapping[str, str]) -> Build:
         build=build, tree_id=tree.digest, index="i", mapping_digest="m", fingerprint=NO_MARK
     )
     return build
+
+
+def put_live(build: Build, kind: str = "promote", status: str = "succeeded") -> StoredGeneration:
+    """Keep that a build of `keep` went live, and took the place of what was."""
+    target = build.target
+    assert target is not None
+    went = Promotion.objects.create(
+        kind=kind, environment=target, build=build, status=status, live_at=timezone.now()
+    )
+    StoredGeneration.objects.filter(environment=target).update(is_live=False)
+    number = StoredGeneration.objects.filter(environment=target).count() + 1
+    return StoredGeneration.objects.create(
+        environment=target,
+        number=number,
+        # Another one in each test: what was read of one is kept.
+        marker=secrets.token_hex(6),
+        facts={"resources": {"rule": {"tree": {"digest": build.parts.get().tree_id}}}},
+        build=build,
+        promotion=went,
+        is_live=True,
+    )
+
+
+def judge(build: Build, by: User, verdict: str = "approved") -> None:
+    Review.objects.create(
+        build=build,
+        environment=build.environment,
+        content=build.content,
+        verdict=verdict,
+        reviewed_by=by,
+    )
 
 
 def person(role: Role, shop: Environment) -> User:

@@ -22,9 +22,7 @@ from promotion.models import (
     Build,
     Drift,
     Promotion,
-    Review,
     RunResult,
-    StoredGeneration,
     Suite,
     SuiteRun,
     SuiteTest,
@@ -32,7 +30,7 @@ from promotion.models import (
     WorkerSign,
 )
 from promotion.waiting import queue, work
-from tests.console.shops import keep, person
+from tests.console.shops import judge, keep, person, put_live
 from tests.factories import enter
 from tracardi_console.home import PIPELINES
 from tracardi_console.needs import needs
@@ -53,34 +51,6 @@ def look(user: User, address: str = HOME) -> str:
 def production_of(shop: Environment) -> Environment:
     assert shop.promotes_to is not None
     return shop.promotes_to
-
-
-def put_live(build: Build) -> StoredGeneration:
-    """Keep that a build went live, as a promotion does."""
-    target = build.target
-    assert target is not None
-    went = Promotion.objects.create(
-        kind="promote", environment=target, build=build, status="succeeded", live_at=timezone.now()
-    )
-    return StoredGeneration.objects.create(
-        environment=target,
-        number=1,
-        marker=f"m{target.pk}",
-        facts={},
-        build=build,
-        promotion=went,
-        is_live=True,
-    )
-
-
-def judge(build: Build, by: User, verdict: str = "approved") -> None:
-    Review.objects.create(
-        build=build,
-        environment=build.environment,
-        content=build.content,
-        verdict=verdict,
-        reviewed_by=by,
-    )
 
 
 @pytest.fixture

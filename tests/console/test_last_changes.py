@@ -2,7 +2,6 @@
 
 import pytest
 from django.template.loader import render_to_string
-from django.utils import timezone
 
 from accounts.models import User
 from environments.last_changes import NOT_YET, Change
@@ -10,8 +9,8 @@ from environments.models import Environment
 from environments.ways import Key
 from promotion import last_changes
 from promotion.last_changes import Recorded, recorded
-from promotion.models import Build, Drift, Promotion, StoredGeneration
-from tests.console.shops import keep
+from promotion.models import Drift
+from tests.console.shops import keep, put_live
 
 pytestmark = pytest.mark.django_db
 A, B = ("rule", "a"), ("rule", "b")
@@ -29,26 +28,6 @@ def told(found: Recorded, key: Key) -> str:
     change = found.last([key]).get(key)
     context = {"change": change, "changes": found}
     return render_to_string("environments/last_change.html", context).strip()
-
-
-def put_live(build: Build, number: int) -> StoredGeneration:
-    """Keep that a build went live, and took the place of what was."""
-    target = build.target
-    assert target is not None
-    StoredGeneration.objects.filter(environment=target).update(is_live=False)
-    went = Promotion.objects.create(
-        kind="promote", environment=target, build=build, status="succeeded", live_at=timezone.now()
-    )
-    digest = build.parts.get().tree_id
-    return StoredGeneration.objects.create(
-        environment=target,
-        number=number,
-        marker=f"last-changes-{target.pk}-{build.pk}",
-        facts={"resources": {"rule": {"tree": {"digest": digest}}}},
-        build=build,
-        promotion=went,
-        is_live=True,
-    )
 
 
 def test_what_was_not_compared_yet_is_said_to_be_and_the_next_page_looks_further(
@@ -76,8 +55,8 @@ def test_that_too_much_changed_hides_no_other_note(
 ) -> None:
     production = shop.promotes_to
     assert production is not None
-    for number, name in enumerate(("One", "Two"), 1):
-        put_live(keep(shop, {"a": f"{name} hidden"}), number)
+    for name in ("One", "Two"):
+        put_live(keep(shop, {"a": f"{name} hidden"}))
     Drift.objects.create(
         environment=production, marker="m", resources={}, counts={"changed": 2}, content="c"
     )
