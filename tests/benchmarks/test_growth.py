@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -46,6 +48,7 @@ def test_each_page_is_measured(elasticsearch_url: str) -> None:
     assert all(0 < page["median"] <= page["p95"] for page in found["pages"].values())
 
 
+@pytest.mark.long
 def test_one_tenant_is_measured_among_others() -> None:
     # It changes the limits of its cluster, so it starts one of its own.
     short = "--tenants 0 1 --repeats 1 --json"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from promotion.models import Promotion, StoredGeneration, Unlocking
+from tests.alike import some
 from tests.faults.points import POINTS
 from tests.faults.scenes import SCENES, last
 from tests.faults.world import World
@@ -48,7 +49,11 @@ def test_each_of_the_moments_is_one_that_is_there() -> None:
     assert all(set(moments) <= set(POINTS[scene]) for scene, moments in WAKES.items())
 
 
-@pytest.mark.parametrize(("name", "moment"), EVERY, ids=[f"{s}: {m}" for s, m in EVERY])
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    some(EVERY, lambda place, _case: place % 2 == 0),
+    ids=[f"{s}: {m}" for s, m in EVERY],
+)
 def test_who_was_taken_over_changes_nothing_any_more(
     world: World, name: str, moment: str, tmp_path: Path
 ) -> None:
