@@ -104,7 +104,7 @@ def _segments(environment: Environment, period: Period) -> Tile:
         rows = [replace(row, before=None, small_before=False, change=None) for row in rows]
         words += ": nothing newer is kept yet, so no change can be told."
     else:
-        words += f", beside early on {first:%d %b}." if first else ", beside nothing kept before."
+        words += f", beside early on {first:%d %b}." if first else ". Nothing earlier is kept."
     return changed(
         tile,
         rows=tuple(
