@@ -192,8 +192,11 @@ def test_an_engine_that_does_not_answer_is_said_in_the_place_of_the_figures(
 def test_a_segment_that_is_too_large_leads_out_of_its_filter(
     marketing: Client, shown: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MOST_OF_SEGMENT", 0)
-    query = "range=custom&from=2026-11-01&to=2026-11-03&segment=regulars&whole"
+    monkeypatch.setattr(reading, "MOST_OF_SEGMENT", 1)
+    index = shown.naming.partition("profile", f"{datetime.now(UTC):%Y-%m}")
+    path, body = f"/{index}/_doc/crowd", {"id": "a", "ids": ["a", "b"], "segments": ["crowd"]}
+    connect(shown.cluster).request("PUT", path, params={"refresh": "true"}, body=body)
+    query = "range=custom&from=2026-11-01&to=2026-11-03&segment=crowd&whole"
     answer = get(marketing, "environments:dashboard", "shop", query=query)
     text = answer.content.decode()
     assert answer.status_code == 400
