@@ -22,6 +22,7 @@ def run(url: str, module: str, *arguments: str) -> "subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.long
 def test_growth_gives_one_figure_a_size_and_a_plot(elasticsearch_url: str, tmp_path: Path) -> None:
     plot = tmp_path / "growth.svg"
     short = f"--documents 40 60 --repeats 1 --json --plot {plot}"
