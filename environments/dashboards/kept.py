@@ -75,6 +75,7 @@ def _funnel(found: FunnelFigures) -> Tile:
             for number, step in enumerate(found.steps, start=1)
         ),
         series=(Series("visitors", tuple(step.visitors for step in found.steps)),),
+        state=State.PARTIAL if found.days_partial else State.WHOLE,
         notes=tuple(notes),
     )
 

@@ -10,6 +10,10 @@ from django.utils import timezone
 from accounts.audit import Actor
 from accounts.authorising import NotAllowedError
 from accounts.models import AuditEvent
+from environments.dashboards.chosen import Chosen
+from environments.dashboards.kept import tiles_of
+from environments.dashboards.ranges import last_days
+from environments.dashboards.tiles import State
 from environments.funnels.figures import funnel_figures
 from environments.funnels.offers import event_types
 from environments.funnels.services import (
@@ -175,6 +179,19 @@ def test_the_page_says_how_far_it_is_counted_and_what_is_wrong(
     assert "who comes on two days counts twice" in text
     assert where("funnel-new") not in text
     assert where("funnel-change", funnel.pk) in page(people.qa, where("funnels"))[1]
+
+
+def test_a_dashboards_funnel_is_too_low_where_a_day_was_and_not_where_days_are_to_come(
+    people: People, environment: Environment
+) -> None:
+    funnel = make_funnel(people.qa, environment, "Purchase", ["view", "buy"])
+    week = last_days(7, timezone.now(), timezone.get_default_timezone())
+    keep(funnel, [1000, 30])
+    tile = tiles_of(environment, Chosen(), week, None)[0]
+    assert tile.state is State.WHOLE
+    assert any(note.startswith("Of 7 days 1 are counted") for note in tile.notes)
+    FunnelDay.objects.update(partial="Too many events.")
+    assert tiles_of(environment, Chosen(), week, None)[0].state is State.PARTIAL
 
 
 @pytest.mark.usefixtures("plain_static_files")
