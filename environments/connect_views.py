@@ -1,6 +1,6 @@
 """The wizard as pages: a cluster, what is in it, and the environments that it becomes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -32,6 +32,7 @@ from environments.connecting import (
 from environments.discovery import Discovery, IndexSet
 from environments.elastic import ElasticError
 from environments.faults import TrialError
+from environments.first_few import first_few
 from environments.installations import TooManyError, connected, look
 from environments.models import Cluster, Environment, SavedView, Summary
 from environments.rights import lacking_rights
@@ -268,13 +269,9 @@ def _recipes_too(shown: Environment) -> str:
     if not names:
         return ""
     return (
-        f" Its deployment recipes go with it: {_named(names)}. Download first what you still need."
+        f" Its deployment recipes go with it: {first_few(names, _MOST_NAMED)}. Download first what "
+        "you still need."
     )
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def _views_too(shown: Environment) -> str:
@@ -284,8 +281,9 @@ def _views_too(shown: Environment) -> str:
     shared = [f"“{one.name}” of {one.owner.label}" for one in views if one.roles]
     # What somebody keeps to themselves is counted, and not named.
     own, mails = len(views) - len(shared), Summary.objects.filter(environment=shown).count()
+    named = first_few(shared, _MOST_NAMED)
     words = [
-        f"Shared views of its dashboard go with it: {_named(shared)}." if shared else "",
+        f"Shared views of its dashboard go with it: {named}." if shared else "",
         f"Views that people keep to themselves go with it: {own}." if own else "",
         f"Weekly summaries of it end: {mails}." if mails else "",
     ]

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from environments.catalogue import CATALOGUES, Catalogue, Policy, Resource
+from environments.first_few import first_few
 from environments.naming import InvalidTenantError, NameKind, Naming, Side
 from environments.visible import visible
 
@@ -21,6 +22,7 @@ _INDEX: Final = re.compile(
     r"\.(?P<tenant>.+)\.(?P<storage>tracardi-[^.]+)"
 )
 _OWN: Final = "tracardi-console."
+_MOST_NAMED: Final = 2
 _MARKER: Final = re.compile(r"g([0-9]{6})-[a-z0-9]+")
 _BY_PREFIX: Final[dict[str, Catalogue]] = {one.prefix: one for one in CATALOGUES.values()}
 _LIVE: Final = frozenset({NameKind.CONCRETE, NameKind.GENERATION})
@@ -252,7 +254,10 @@ def _single(
             return Fault.NO_ALIAS, f"No index has the alias {alias}."
         return Fault.MISSING, f"Neither {concrete} nor its alias {alias} is there."
     if len(held) > 1:
-        return Fault.AMBIGUOUS, f"The alias {alias} leads to {_listed(held)} at once."
+        return (
+            Fault.AMBIGUOUS,
+            f"The alias {alias} leads to {first_few(held, _MOST_NAMED)} at once.",
+        )
     what = naming.classify(held[0])
     if what is None or what.kind not in _LIVE or what.resource != resource:
         return Fault.ELSEWHERE, f"The alias {alias} leads to {held[0]}."
@@ -279,16 +284,11 @@ def _partitioned(
         return Fault.MISSING, f"No index {pattern} and no alias {alias} is there."
     others = [name for name in held if name not in own]
     if others:
-        return Fault.ELSEWHERE, f"The alias {alias} leads to {_listed(others)}."
+        return Fault.ELSEWHERE, f"The alias {alias} leads to {first_few(others, _MOST_NAMED)}."
     without = [name for name in own if name not in held]
     if without:
-        return Fault.NO_ALIAS, f"{_listed(without)} has not the alias {alias}."
+        return Fault.NO_ALIAS, f"{first_few(without, _MOST_NAMED)} has not the alias {alias}."
     closed = [name for name in own if not indices[name].is_open]
     if closed:
-        return Fault.CLOSED, f"The index {_listed(closed)} is closed."
+        return Fault.CLOSED, f"The index {first_few(closed, _MOST_NAMED)} is closed."
     return None
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return f"{', '.join(names[:2])}{more}"

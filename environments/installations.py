@@ -8,6 +8,7 @@ import msgspec
 
 from environments.discovery import Discovery, IndexFacts, IndexSet, discover
 from environments.elastic import AnswerTooLargeError, Connection, ElasticError, NotJsonError
+from environments.first_few import first_few
 from environments.models import Cluster, Environment
 from environments.naming import Naming
 
@@ -132,6 +133,4 @@ def _instead(cluster: Cluster, naming: Naming, found: Discovery) -> str:
         all_of_them.values(),
         key=lambda one: (near.index(one.tenant) if one.tenant in near else LISTED, one.tenant),
     )
-    more = len(ordered) - LISTED
-    listed = ", ".join(one.label for one in ordered[:LISTED])
-    return f"{looked} There are: {listed}{f' and {more} more' if more > 0 else ''}."
+    return f"{looked} There are: {first_few([one.label for one in ordered], LISTED)}."

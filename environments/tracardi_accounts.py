@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from environments.elastic import connect
 from environments.findings import Finding, Severity
+from environments.first_few import first_few
 from environments.flowgraph import shown
 from environments.models import Environment
 
@@ -162,8 +163,5 @@ def _reused(
 
 
 def _named(rows: Sequence[TracardiAccount], *, roles: bool = False) -> str:
-    words = [
-        f"{one.label} ({', '.join(one.roles)})" if roles else one.label for one in rows[:_NAMED]
-    ]
-    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-    return f"{', '.join(words)}{more}"
+    words = [f"{one.label} ({', '.join(one.roles)})" if roles else one.label for one in rows]
+    return first_few(words, _NAMED)

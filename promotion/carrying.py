@@ -15,6 +15,7 @@ from accounts.authorising import authorise
 from accounts.models import AuditEvent
 from accounts.roles import Verb
 from environments.elastic import connect
+from environments.first_few import first_few
 from environments.models import Environment
 from promotion.beginning import refuse
 from promotion.engine.capture import capture as capture_content
@@ -62,9 +63,7 @@ class Carried:
         if self.same:
             parts.append(f"{len(self.same)} were so already")
         if self.left:
-            parts.append(f"left alone, as staging changed too: {', '.join(self.left[:5])}")
-            if len(self.left) > 5:
-                parts[-1] += f" and {len(self.left) - 5} more"
+            parts.append(f"left alone, as staging changed too: {first_few(self.left, 5)}")
         return "; ".join(parts)
 
 

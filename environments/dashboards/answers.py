@@ -66,6 +66,11 @@ def buckets_of(answer: Answer, key: str) -> Sequence[Answer]:
     return found
 
 
+def may_be_few(answer: Answer) -> bool:
+    """Answer whether a search's events may be of too few visitors to be broken down."""
+    return may_be_small(count_of(answer, "visitors"), total_of(answer))
+
+
 def first_of(answer: Answer) -> datetime | None:
     """Return when the first event was, as the answer to `reach()` says."""
     value = found_in(answer).get("first", {}).get("value")
@@ -123,7 +128,7 @@ class Answers:
 
     def may_be_few(self, name: str) -> bool:
         """Answer whether a search's events may be of too few visitors to be broken down."""
-        return may_be_small(self.count(name, "visitors"), self.total(name))
+        return may_be_few(self._of(name))
 
     def first(self) -> datetime | None:
         return first_of(self._of("reach"))

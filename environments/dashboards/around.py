@@ -15,6 +15,7 @@ from environments.dashboards.answers import (
     count_of,
     first_of,
     found_in,
+    may_be_few,
     names_in,
     share_of,
     total_of,
@@ -31,7 +32,6 @@ from environments.dashboards.queries import (
 from environments.dashboards.reading import in_turn, lacking, search_all
 from environments.dashboards.tiles import change_of
 from environments.models import Environment
-from environments.small_groups import may_be_small
 from environments.together import is_whole
 
 # How many days on each side; whole weeks have the same weekdays.
@@ -169,7 +169,7 @@ def around(environment: Environment, at: datetime, days: int, now: datetime) -> 
         )
         found = [UNANSWERED if out else one for one, out in zip(found, early, strict=True)]
     # A span of few visitors is not broken down; that before the two is just not beside them.
-    few = [one is not UNANSWERED and _may_be_few(one) for one in found]
+    few = [one is not UNANSWERED and may_be_few(one) for one in found]
     withheld = any(few[1:])
     broken_down = [UNANSWERED if few[0] else found[0], *found[1:]]
     return Around(
@@ -181,10 +181,6 @@ def around(environment: Environment, at: datetime, days: int, now: datetime) -> 
         withheld,
         tuple(notes),
     )
-
-
-def _may_be_few(answer: Answer) -> bool:
-    return may_be_small(count_of(answer, "visitors"), total_of(answer))
 
 
 def _search(window: Window, missing: frozenset[str]) -> Search:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from environments.dashboards.answers import FAILED, Answers, trouble
 from environments.dashboards.queries import MOST_DESTINATIONS, TOP, Destination
 from environments.dashboards.tiles import Kind, Row, Series, State, Tile, changed
+from environments.first_few import first_few
 from environments.words.reading import inner, is_off, words
 
 _MOST_NAMED: Final = 5
@@ -90,17 +91,14 @@ def _notes(known: Iterable[Destination]) -> list[str]:
     by_profile = [one.name for one in known if not one.type]
     notes = []
     if conditional := [one.name for one in by_event if one.has_condition]:
-        notes.append(f"Sent by a condition, so fewer perhaps: {_listed(conditional)}.")
+        named = first_few(conditional, _MOST_NAMED)
+        notes.append(f"Sent by a condition, so fewer perhaps: {named}.")
     if by_profile:
-        notes.append(f"Sent when a profile changes, which is not counted: {_listed(by_profile)}.")
+        named = first_few(by_profile, _MOST_NAMED)
+        notes.append(f"Sent when a profile changes, which is not counted: {named}.")
     if len(by_event) > MOST_DESTINATIONS:
         notes.append(f"Only the first {MOST_DESTINATIONS} of {len(by_event)} were counted.")
     return notes
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def destinations_of(answer: Mapping[str, Any]) -> list[Destination] | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from environments.small_groups import LEAST_SHOWN, may_be_small
+from environments.small_groups import LEAST_SHOWN, UNDER, may_be_small
 
 # Groups of fewer visitors are not broken down further: a figure must not tell of a person.
 SMALL: Final = LEAST_SHOWN
@@ -61,6 +61,11 @@ class Stat:
     more_is: str = ""
     note: str = ""
     few: bool = False
+
+    @property
+    def instead(self) -> str:
+        """What is shown in the value's place where it is withheld."""
+        return UNDER if self.few else ""
 
     @property
     def change(self) -> float | None:

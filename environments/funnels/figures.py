@@ -58,10 +58,6 @@ class FunnelFigures:
     newest: datetime | None
     problems: tuple[Problem, ...]
 
-    @property
-    def is_complete(self) -> bool:
-        return self.days_counted == self.days_asked and not self.days_partial
-
 
 def explained() -> str:
     """Return in words what is counted, for whoever reads the figures."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from elasticsearch_dsl import A, Search
 
 from environments.elastic import Connection, ElasticError, Refused
+from environments.first_few import first_few
 from environments.funnels.counting import FunnelCount, OrderError
 from environments.funnels.days import limits
 from environments.models import Cluster, Environment
@@ -181,9 +182,8 @@ def _check_fields(connection: Connection, alias: str, day: date) -> bool:
     for field, kind in _KINDS.items():
         lacking = _lacking(answer["indices"], answer["fields"].get(field, {}), kind, day)
         if lacking:
-            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
             raise UncountableError(
-                f"The mapping of {', '.join(lacking[:3])}{more} does not have {field} as {kind}, "
+                f"The mapping of {first_few(lacking, 3)} does not have {field} as {kind}, "
                 "so the day was not counted. Give the index the mapping that Tracardi's template "
                 "has (docs/funnels.md)."
             )

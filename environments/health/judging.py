@@ -7,6 +7,7 @@ from typing import Final
 
 from environments.catalogue import Policy, Resource
 from environments.findings import Finding, Severity
+from environments.first_few import first_few
 from environments.flowgraph import shown
 from environments.health.facts import IndexFacts, SetFacts, Traffic
 from environments.naming import NameKind, Naming, Side
@@ -26,9 +27,7 @@ Shapes = Mapping[str, Sequence[str]]
 
 def named(names: Iterable[str]) -> str:
     """Return names as a message holds them: the first few, and how many more."""
-    rows = sorted(names)
-    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-    return f"{', '.join(shown(one[:255]) for one in rows[:_NAMED])}{more}"
+    return first_few([shown(one[:255]) for one in sorted(names)], _NAMED)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -14,6 +14,7 @@ from environments.dashboards.marks import Marker, markers
 from environments.dashboards.ranges import CUSTOM, Period, day_words
 from environments.dashboards.reading import figures_of, period_of
 from environments.dashboards.tiles import Row, Stat, Tile
+from environments.elastic import ElasticError
 from environments.marks import TEST_MARK
 from environments.models import Environment, Summary
 from environments.saved.menu import filter_words
@@ -31,7 +32,7 @@ TILES: Final = ("types", "sources", "campaigns")
 ROWS: Final = 5
 
 
-class NotWholeError(Exception):
+class NotWholeError(ElasticError):
     """The engine answered a part alone of what it was asked for. `str()` is fit for people."""
 
 

@@ -13,7 +13,7 @@ from accounts.audit import Actor, record, system_actor
 from accounts.models import AuditEvent, User
 from environments.elastic import ElasticError
 from environments.models import Environment, SavedView, Summary
-from environments.saved.letters import Letter, NotWholeError, for_mail, write
+from environments.saved.letters import Letter, for_mail, write
 from environments.saved.services import DROPPED, SavedError, person_of
 from environments.saved.weeks import Week, last_week, zone_of
 
@@ -163,7 +163,7 @@ def _sent(summary: Summary, week: Week, now: datetime) -> bool:
     except mail.UnsureMailError as error:
         _unsure(summary, week, f"{error} It is not sent again, so that none comes twice.")
         return False
-    except (ElasticError, NotWholeError, mail.MailError) as error:
+    except (ElasticError, mail.MailError) as error:
         _failed(summary, for_mail(str(error)))
         return False
     except Exception as error:

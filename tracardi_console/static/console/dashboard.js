@@ -49,7 +49,7 @@
     };
   };
 
-  const said = (data, value) => ((value ?? null) === null ? data.missing : number.format(value));
+  const said = (data, value) => (value === null ? data.missing : number.format(value));
 
   const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
