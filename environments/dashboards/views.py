@@ -161,7 +161,8 @@ def _shown(
         ]
     return {
         "marks": marks,
-        "filters": _filters(chosen, counted),
+        # What there is to choose is not known without figures.
+        "filters": _filters(chosen, counted) if counted else [],
         "chips": _chips(chosen, counted),
         "tiles": [(tile, charts.get(tile.key)) for tile in tiles],
     }
@@ -181,11 +182,11 @@ def _marks(environment: Environment, period: Period, user: User) -> list[Mark]:
     return marks
 
 
-def _filters(chosen: Chosen, counted: Figures | None) -> list[FilterChoice]:
-    filters, offers = [], counted.offers if counted else {}
+def _filters(chosen: Chosen, counted: Figures) -> list[FilterChoice]:
+    filters = []
     for name, label in LABELS.items():
         picked = chosen.filters.get(name, ())
-        offered = dict(offers.get(name, ()))
+        offered = dict(counted.offers.get(name, ()))
         # What was chosen stays on offer, though nothing of it may be there.
         offered |= {value: value for value in picked if value not in offered}
         options = tuple(Option(value, words, value in picked) for value, words in offered.items())

@@ -182,6 +182,8 @@ def test_an_engine_that_does_not_answer_is_said_in_the_place_of_the_figures(
         assert "Visitors are not affected" in text
         # What is kept needs no cluster.
         assert "No sizes are kept of these days" in text
+        # That there is nothing to choose nobody knows.
+        assert "There is none in these days" not in text
     answer = get(marketing, "environments:dashboard-export", "shop", "types")
     assert answer.status_code == 503
     assert "Nothing was downloaded" in answer.content.decode()
